@@ -1,0 +1,4 @@
+//! The shapes of nats-server's monitoring endpoints, one file each.
+
+pub mod healthz;
+pub mod varz;

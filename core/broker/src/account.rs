@@ -1,0 +1,20 @@
+//! An account: a subject space of its own.
+
+use crate::interest::Interest;
+
+/// An account. Nothing said in one is heard in another.
+pub struct Account {
+    /// Its number, dense from 0: threads keep their caches by it.
+    pub number: usize,
+    /// Its name.
+    pub name: Box<str>,
+    /// Who is interested in what.
+    pub interest: Interest,
+}
+
+impl Account {
+    /// An account without subscriptions.
+    pub fn new(number: usize, name: &str) -> Self {
+        Self { number, name: name.into(), interest: Interest::default() }
+    }
+}

@@ -1,0 +1,481 @@
+//! A message to those who are interested: through the thread's match cache, or by matching once.
+
+use crate::account::Account;
+use crate::ingress::Inbound;
+use crate::limits::{DEFERRED_MAX, HEAD_INLINE};
+use crate::match_cache::{Delivery, Lookup, MatchEntry, PrefixEntry, SubjectKey};
+use crate::subscription::{Admission, Interested, Recipient, Subscription};
+use crate::thread_state::ThreadState;
+use forebay_protocol::client::encode::{CRLF, number};
+use forebay_protocol::op::Publish;
+use forebay_subject::sublist::{Matched, QueueMembers};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// The queue groups that one subject matched.
+type Groups<'a> = SmallVec<[&'a QueueMembers<Interested>; 4]>;
+
+/// A message ready to be delivered: its parts, and its frame behind the head of each delivery.
+#[derive(Clone, Copy)]
+pub(crate) struct Outgoing<'a> {
+    pub(crate) reply: &'a [u8],
+    pub(crate) headers: &'a [u8],
+    pub(crate) payload: &'a [u8],
+    pub(crate) has_headers: bool,
+    /// `[reply ]sizes\r\nheaders payload\r\n`.
+    pub(crate) tail: &'a [u8],
+    /// The connection it comes from; 0 for the server itself.
+    pub(crate) from: u64,
+    /// The publisher does not want its own messages back.
+    pub(crate) no_echo: bool,
+}
+
+impl ThreadState {
+    /// Publishes what a client sent; says whether anybody got it.
+    #[inline]
+    pub(crate) fn publish(&mut self, account: &Arc<Account>, publish: &Publish<'_>, from: u64, no_echo: bool) -> bool {
+        let Some(tail) = publish.frame_tail else { return self.publish_rebuilt(account, publish, from, no_echo) };
+        let outgoing = Outgoing {
+            reply: publish.reply,
+            headers: publish.headers,
+            payload: publish.payload,
+            has_headers: publish.has_headers,
+            tail,
+            from,
+            no_echo,
+        };
+        self.deliver(account, publish.subject, &outgoing)
+    }
+
+    /// The client wrote its line in a form that a subscriber must not get.
+    #[cold]
+    fn publish_rebuilt(&mut self, account: &Arc<Account>, publish: &Publish<'_>, from: u64, no_echo: bool) -> bool {
+        let mut tail = std::mem::take(&mut self.scratch);
+        tail.clear();
+        if !publish.reply.is_empty() {
+            tail.extend_from_slice(publish.reply);
+            tail.push(b' ');
+        }
+        if publish.has_headers {
+            tail.extend_from_slice(publish.sizes.0);
+            tail.push(b' ');
+        }
+        tail.extend_from_slice(publish.sizes.1);
+        for part in [CRLF, publish.headers, publish.payload, CRLF] {
+            tail.extend_from_slice(part);
+        }
+        let rebuilt = Publish { frame_tail: Some(&tail), ..*publish };
+        let delivered = self.publish(account, &rebuilt, from, no_echo);
+        self.scratch = tail;
+        delivered
+    }
+
+    /// Publishes a message of the server itself; says whether anybody got it.
+    pub fn publish_internal(
+        &mut self,
+        account: &Arc<Account>,
+        subject: &[u8],
+        reply: &[u8],
+        headers: &[u8],
+        payload: &[u8],
+    ) -> bool {
+        self.with_tail(reply, headers, payload, |thread, outgoing| thread.deliver(account, subject, outgoing))
+    }
+
+    /// Delivers a message to those interested in `route`, who see it under `subject`: what a consumer does.
+    pub fn deliver_to(
+        &mut self,
+        account: &Arc<Account>,
+        route: &[u8],
+        subject: &[u8],
+        reply: &[u8],
+        headers: &[u8],
+        payload: &[u8],
+    ) -> bool {
+        self.with_tail(reply, headers, payload, |thread, outgoing| {
+            thread.deliver_routed(account, route, subject, outgoing)
+        })
+    }
+
+    fn with_tail<R>(
+        &mut self,
+        reply: &[u8],
+        headers: &[u8],
+        payload: &[u8],
+        act: impl FnOnce(&mut Self, &Outgoing<'_>) -> R,
+    ) -> R {
+        let mut tail = std::mem::take(&mut self.scratch);
+        tail.clear();
+        if !reply.is_empty() {
+            tail.extend_from_slice(reply);
+            tail.push(b' ');
+        }
+        if !headers.is_empty() {
+            number(&mut tail, headers.len());
+            tail.push(b' ');
+        }
+        number(&mut tail, headers.len() + payload.len());
+        for part in [CRLF, headers, payload, CRLF] {
+            tail.extend_from_slice(part);
+        }
+        let outgoing = Outgoing {
+            reply,
+            headers,
+            payload,
+            has_headers: !headers.is_empty(),
+            tail: &tail,
+            from: 0,
+            no_echo: false,
+        };
+        let result = act(self, &outgoing);
+        self.scratch = tail;
+        result
+    }
+
+    #[inline]
+    fn deliver(&mut self, account: &Arc<Account>, subject: &[u8], message: &Outgoing<'_>) -> bool {
+        let generation = account.interest.generation(subject);
+        let key = SubjectKey::new(subject);
+        let entry = match self.cache(account).take(&key, generation) {
+            Lookup::Hit(entry) => entry,
+            Lookup::Build => self.build_entry(account, &key, generation),
+            Lookup::First => return self.deliver_uncached(account, subject, subject, generation, message),
+        };
+        let delivered = self.deliver_entry(account, &entry, message);
+        for target in &entry.internal {
+            self.deliver_internal(account, *target, subject, message);
+        }
+        let any = delivered || !entry.internal.is_empty();
+        self.cache(account).put(entry);
+        any
+    }
+
+    fn deliver_routed(
+        &mut self,
+        account: &Arc<Account>,
+        route: &[u8],
+        subject: &[u8],
+        message: &Outgoing<'_>,
+    ) -> bool {
+        let generation = account.interest.generation(route);
+        let key = SubjectKey::new(route);
+        let entry = match self.cache(account).take(&key, generation) {
+            Lookup::Hit(entry) => entry,
+            Lookup::Build => self.build_entry(account, &key, generation),
+            Lookup::First => return self.deliver_uncached(account, route, subject, generation, message),
+        };
+        let mut any = !entry.internal.is_empty();
+        for delivery in &entry.plain {
+            any |= self.stage_slot(account, delivery.subscription, subject, message);
+        }
+        for members in &entry.queues {
+            let first = self.choose(members.len());
+            let (before, from) = members.split_at(first);
+            any |= from.iter().chain(before).any(|one| self.stage_slot(account, one.subscription, subject, message));
+        }
+        for target in &entry.internal {
+            self.deliver_internal(account, *target, subject, message);
+        }
+        self.cache(account).put(entry);
+        any
+    }
+
+    /// Makes the cache entry of a subject.
+    #[inline(never)]
+    fn build_entry(&mut self, account: &Arc<Account>, key: &SubjectKey<'_>, generation: u64) -> Box<MatchEntry> {
+        let mut entry = Box::new(MatchEntry::new(key, generation));
+        let list = account.interest.read();
+        let mut names: SmallVec<[&[u8]; 4]> = SmallVec::new();
+        list.matches(key.subject, |matched| {
+            for one in matched.plain() {
+                match one.0.recipient {
+                    Recipient::Internal(target) => entry.internal.push(target),
+                    Recipient::Connection(_) => {
+                        let delivery = self.delivery(&mut entry, &one.0);
+                        entry.plain.push(delivery);
+                    }
+                }
+            }
+            for queue in matched.queues() {
+                let members: Vec<_> = queue.members.iter().map(|one| self.delivery(&mut entry, &one.0)).collect();
+                // One name is one group, whatever the filters it came by (nats-server `addLocalQueueSubs`).
+                match names.iter().position(|name| **name == *queue.name) {
+                    Some(known) => entry.queues[known].extend(members),
+                    None => {
+                        names.push(&queue.name);
+                        entry.queues.push(members);
+                    }
+                }
+            }
+        });
+        entry
+    }
+
+    fn delivery(&mut self, entry: &mut MatchEntry, subscription: &Arc<Subscription>) -> Delivery {
+        Delivery { subscription: self.staging.subscription(subscription), head: entry.head(&subscription.sid) }
+    }
+
+    #[inline]
+    fn deliver_entry(&mut self, account: &Arc<Account>, entry: &MatchEntry, message: &Outgoing<'_>) -> bool {
+        let mut any = false;
+        for delivery in &entry.plain {
+            any |= self.stage_delivery(account, entry, delivery, message);
+        }
+        for members in &entry.queues {
+            let first = self.choose(members.len());
+            let (before, from) = members.split_at(first);
+            any |= from.iter().chain(before).any(|one| self.stage_delivery(account, entry, one, message));
+        }
+        any
+    }
+
+    /// Stages one delivery with its ready head; false if the subscription does not take it.
+    #[inline(always)]
+    fn stage_delivery(
+        &mut self,
+        account: &Arc<Account>,
+        entry: &MatchEntry,
+        delivery: &Delivery,
+        message: &Outgoing<'_>,
+    ) -> bool {
+        let slot = &self.staging.subscriptions[delivery.subscription as usize];
+        let target = slot.target;
+        let Some(connection) = self.staging.targets.get(target as usize) else { return false };
+        let plain = !slot.limited && (!message.has_headers || connection.headers);
+        if !plain || (message.no_echo && connection.outbound.id == message.from) {
+            return self.stage_special(account, delivery.subscription, &entry.heads_subject(delivery), message);
+        }
+        self.staging.count(delivery.subscription);
+        let head = &entry.heads[delivery.head.start as usize + usize::from(!message.has_headers)..delivery.head.end as usize];
+        let buffer = self.staging.message_buffer(target, message.headers.len() + message.payload.len());
+        buffer.reserve(head.len() + message.tail.len());
+        buffer.extend_from_slice(head);
+        buffer.extend_from_slice(message.tail);
+        true
+    }
+
+    /// Stages one delivery whose head is made now; false if the subscription does not take it.
+    #[inline]
+    fn stage_slot(&mut self, account: &Arc<Account>, slot: u32, subject: &[u8], message: &Outgoing<'_>) -> bool {
+        let subscription = &self.staging.subscriptions[slot as usize];
+        let target = subscription.target;
+        let Some(connection) = self.staging.targets.get(target as usize) else { return false };
+        let plain = !subscription.limited && (!message.has_headers || connection.headers);
+        if !plain || (message.no_echo && connection.outbound.id == message.from) {
+            return self.stage_special(account, slot, subject, message);
+        }
+        let mut head: SmallVec<[u8; HEAD_INLINE]> = SmallVec::new();
+        head.extend_from_slice(if message.has_headers { b"HMSG " } else { b"MSG " });
+        head.extend_from_slice(subject);
+        head.push(b' ');
+        head.extend_from_slice(&subscription.subscription.sid);
+        head.push(b' ');
+        self.staging.count(slot);
+        let buffer = self.staging.message_buffer(target, message.headers.len() + message.payload.len());
+        buffer.reserve(head.len() + message.tail.len());
+        buffer.extend_from_slice(&head);
+        buffer.extend_from_slice(message.tail);
+        true
+    }
+
+    /// A delivery that needs a closer look: echo, a maximum, or headers that the client does not understand.
+    #[cold]
+    fn stage_special(&mut self, account: &Arc<Account>, slot: u32, subject: &[u8], message: &Outgoing<'_>) -> bool {
+        let subscription = self.staging.subscriptions[slot as usize].subscription.clone();
+        let target = self.staging.subscriptions[slot as usize].target;
+        let connection = &self.staging.targets[target as usize];
+        if message.no_echo && connection.outbound.id == message.from {
+            return false;
+        }
+        let headers = message.has_headers && connection.headers;
+        if subscription.is_limited() {
+            match subscription.admit() {
+                Admission::No => return false,
+                Admission::Last => self.finished.push((account.clone(), Interested(subscription.clone()))),
+                Admission::Yes => {}
+            }
+        } else {
+            self.staging.count(slot);
+        }
+        let buffer = self.staging.message_buffer(target, message.headers.len() + message.payload.len());
+        buffer.extend_from_slice(if headers { b"HMSG " } else { b"MSG " });
+        for part in [subject, b" ", &subscription.sid, b" "] {
+            buffer.extend_from_slice(part);
+        }
+        if headers || !message.has_headers {
+            buffer.extend_from_slice(message.tail);
+            return true;
+        }
+        if !message.reply.is_empty() {
+            buffer.extend_from_slice(message.reply);
+            buffer.push(b' ');
+        }
+        number(buffer, message.payload.len());
+        for part in [CRLF, message.payload, CRLF] {
+            buffer.extend_from_slice(part);
+        }
+        true
+    }
+
+    /// Delivers without an entry: the subject is seen the first time. Replies to inboxes come this way, and are known
+    /// by their prefix.
+    #[inline(never)]
+    fn deliver_uncached(
+        &mut self,
+        account: &Arc<Account>,
+        route: &[u8],
+        subject: &[u8],
+        generation: u64,
+        message: &Outgoing<'_>,
+    ) -> bool {
+        if let Some(any) = self.deliver_by_prefix(account, route, subject, generation, message) {
+            return any;
+        }
+        let mut any = false;
+        let mut internal: SmallVec<[u64; 4]> = SmallVec::new();
+        {
+            let list = account.interest.read();
+            let mut groups = Groups::new();
+            list.matches(route, |matched| {
+                for one in matched.plain() {
+                    match one.0.recipient {
+                        Recipient::Internal(target) => internal.push(target),
+                        Recipient::Connection(_) => {
+                            let slot = self.staging.subscription(&one.0);
+                            any |= self.stage_slot(account, slot, subject, message);
+                        }
+                    }
+                }
+                groups.extend(matched.queues());
+            });
+            any |= self.stage_groups(account, &mut groups, subject, message);
+        }
+        for target in &internal {
+            self.deliver_internal(account, *target, subject, message);
+        }
+        any || !internal.is_empty()
+    }
+
+    /// One member of each group gets the message. Groups of one name are one group.
+    fn stage_groups(
+        &mut self,
+        account: &Arc<Account>,
+        groups: &mut Groups<'_>,
+        subject: &[u8],
+        message: &Outgoing<'_>,
+    ) -> bool {
+        groups.sort_by(|left, right| left.name.cmp(&right.name));
+        let mut any = false;
+        for same in groups.chunk_by(|left, right| left.name == right.name) {
+            let count = same.iter().map(|group| group.members.len()).sum();
+            let first = self.choose(count);
+            let members = same.iter().flat_map(|group| &group.members).cycle().skip(first).take(count);
+            for one in members {
+                let slot = self.staging.subscription(&one.0);
+                if self.stage_slot(account, slot, subject, message) {
+                    any = true;
+                    break;
+                }
+            }
+        }
+        any
+    }
+
+    fn deliver_by_prefix(
+        &mut self,
+        account: &Arc<Account>,
+        route: &[u8],
+        subject: &[u8],
+        generation: u64,
+        message: &Outgoing<'_>,
+    ) -> Option<bool> {
+        // A subject that ends in an empty token matches nothing.
+        let end = memchr::memrchr(b'.', route).filter(|end| end + 1 < route.len())?;
+        let key = SubjectKey::new(&route[..end]);
+        let entry = match self.cache(account).take_prefix(&key, generation) {
+            Ok(entry) => entry,
+            Err(false) => return None,
+            Err(true) => {
+                let subscriptions = self.prefix_subscriptions(account, key.subject);
+                Box::new(PrefixEntry::new(&key, generation, subscriptions))
+            }
+        };
+        let delivered = entry.subscriptions.as_ref().map(|subscriptions| {
+            subscriptions.iter().fold(false, |any, slot| self.stage_slot(account, *slot, subject, message) | any)
+        });
+        self.cache(account).put_prefix(entry);
+        delivered
+    }
+
+    fn prefix_subscriptions(&mut self, account: &Arc<Account>, prefix: &[u8]) -> Option<Vec<u32>> {
+        let mut slots = Vec::new();
+        let mut simple = true;
+        let list = account.interest.read();
+        let uniform = list.matches_below(prefix, |matched: &Matched<Interested>| {
+            simple &= matched.queues().is_empty();
+            for one in matched.plain() {
+                match one.0.recipient {
+                    Recipient::Internal(_) => simple = false,
+                    Recipient::Connection(_) => slots.push(self.staging.subscription(&one.0)),
+                }
+            }
+        });
+        (uniform && simple).then_some(slots)
+    }
+
+    fn deliver_internal(&mut self, account: &Arc<Account>, target: u64, subject: &[u8], message: &Outgoing<'_>) {
+        let inbound = Inbound {
+            subject,
+            reply: message.reply,
+            headers: message.headers,
+            payload: message.payload,
+            connection: message.from,
+        };
+        self.ingress_dirty = true;
+        let Some(mut ingress) = self.ingress.take() else {
+            // It is at work further up the stack: what it published is for itself, and comes after.
+            if self.deferred.len() < DEFERRED_MAX {
+                self.deferred.push(Deferred::new(account, target, &inbound));
+            }
+            return;
+        };
+        ingress.message(self, account, target, &inbound);
+        let mut next = 0;
+        while let Some(deferred) = self.deferred.get(next).cloned() {
+            ingress.message(self, &deferred.account, deferred.target, &deferred.message());
+            next += 1;
+        }
+        self.deferred.clear();
+        self.ingress = Some(ingress);
+    }
+}
+
+/// A message for the internal subscriber that was published while it was at work.
+#[derive(Clone)]
+pub(crate) struct Deferred {
+    account: Arc<Account>,
+    target: u64,
+    parts: Arc<[Box<[u8]>; 4]>,
+    connection: u64,
+}
+
+impl Deferred {
+    fn new(account: &Arc<Account>, target: u64, message: &Inbound<'_>) -> Self {
+        let parts = [message.subject, message.reply, message.headers, message.payload].map(Into::into);
+        Self { account: account.clone(), target, parts: Arc::new(parts), connection: message.connection }
+    }
+
+    fn message(&self) -> Inbound<'_> {
+        let [subject, reply, headers, payload] = &*self.parts;
+        Inbound { subject, reply, headers, payload, connection: self.connection }
+    }
+}
+
+impl MatchEntry {
+    /// The subject in the head of a delivery.
+    fn heads_subject(&self, delivery: &Delivery) -> SmallVec<[u8; HEAD_INLINE]> {
+        let head = &self.heads[delivery.head.start as usize + 5..delivery.head.end as usize];
+        let end = memchr::memchr(b' ', head).unwrap_or(head.len());
+        SmallVec::from_slice(&head[..end])
+    }
+}

@@ -1,0 +1,169 @@
+//! A thread's cache of matches: subject → who gets it, with the head of each delivery ready made.
+//!
+//! Entries are made when a subject is seen a second time, and checked lazily by the generation of the subject's shard.
+
+use crate::limits::{CACHED_SUBJECT_MAX, MATCH_SLOTS, PREFIX_SLOTS};
+use forebay_subject::hash::hash;
+use std::ops::Range;
+
+/// A delivery to one subscription: its slot, and where its head stands.
+pub(crate) struct Delivery {
+    pub(crate) subscription: u32,
+    pub(crate) head: Range<u32>,
+}
+
+/// Who gets what is published to one subject.
+pub(crate) struct MatchEntry {
+    hash: u64,
+    generation: u64,
+    subject: Box<[u8]>,
+    /// `HMSG subject sid ` for each delivery; a `MSG` head is the same without its first byte.
+    pub(crate) heads: Vec<u8>,
+    pub(crate) plain: Vec<Delivery>,
+    pub(crate) queues: Vec<Vec<Delivery>>,
+    /// Internal subscribers.
+    pub(crate) internal: Vec<u64>,
+}
+
+impl MatchEntry {
+    pub(crate) fn new(key: &SubjectKey<'_>, generation: u64) -> Self {
+        Self {
+            hash: key.hash,
+            generation,
+            subject: key.subject.into(),
+            heads: Vec::new(),
+            plain: Vec::new(),
+            queues: Vec::new(),
+            internal: Vec::new(),
+        }
+    }
+
+    /// Appends the head of a delivery.
+    pub(crate) fn head(&mut self, sid: &[u8]) -> Range<u32> {
+        let start = self.heads.len() as u32;
+        self.heads.extend_from_slice(b"HMSG ");
+        self.heads.extend_from_slice(&self.subject);
+        self.heads.push(b' ');
+        self.heads.extend_from_slice(sid);
+        self.heads.push(b' ');
+        start..self.heads.len() as u32
+    }
+}
+
+/// A subject with its hash.
+#[derive(Clone, Copy)]
+pub(crate) struct SubjectKey<'a> {
+    pub(crate) subject: &'a [u8],
+    hash: u64,
+}
+
+impl<'a> SubjectKey<'a> {
+    #[inline]
+    pub(crate) fn new(subject: &'a [u8]) -> Self {
+        Self { subject, hash: hash(7, subject) }
+    }
+}
+
+/// What is known of every subject `prefix.x`: the plain subscriptions that get it, if no subject below the prefix is
+/// matched differently from another.
+pub(crate) struct PrefixEntry {
+    hash: u64,
+    generation: u64,
+    prefix: Box<[u8]>,
+    /// `None`: subjects below the prefix differ, or have more than plain subscribers.
+    pub(crate) subscriptions: Option<Vec<u32>>,
+}
+
+impl PrefixEntry {
+    pub(crate) fn new(key: &SubjectKey<'_>, generation: u64, subscriptions: Option<Vec<u32>>) -> Self {
+        Self { hash: key.hash, generation, prefix: key.subject.into(), subscriptions }
+    }
+}
+
+/// What the cache says of a subject.
+pub(crate) enum Lookup {
+    /// The entry, taken out: give it back with [`MatchCache::put`].
+    Hit(Box<MatchEntry>),
+    /// Seen before, or stale: worth an entry.
+    Build,
+    /// Seen the first time.
+    First,
+}
+
+/// The cache of one account.
+pub(crate) struct MatchCache {
+    entries: Vec<Option<Box<MatchEntry>>>,
+    /// The upper half of the hash last seen in each slot.
+    seen: Vec<u32>,
+    prefixes: Vec<Option<Box<PrefixEntry>>>,
+    prefixes_seen: Vec<u32>,
+}
+
+impl Default for MatchCache {
+    fn default() -> Self {
+        Self {
+            entries: (0..MATCH_SLOTS).map(|_| None).collect(),
+            seen: vec![0; MATCH_SLOTS],
+            prefixes: (0..PREFIX_SLOTS).map(|_| None).collect(),
+            prefixes_seen: vec![0; PREFIX_SLOTS],
+        }
+    }
+}
+
+impl MatchCache {
+    #[inline(always)]
+    pub(crate) fn take(&mut self, key: &SubjectKey<'_>, generation: u64) -> Lookup {
+        let slot = key.hash as usize & (MATCH_SLOTS - 1);
+        let place = &mut self.entries[slot];
+        if let Some(entry) = place
+            && entry.hash == key.hash
+            && *entry.subject == *key.subject
+        {
+            let fresh = entry.generation == generation;
+            return match place.take() {
+                Some(entry) if fresh => Lookup::Hit(entry),
+                _ => Lookup::Build,
+            };
+        }
+        let mark = (key.hash >> 32) as u32;
+        if self.seen[slot] == mark && key.subject.len() <= CACHED_SUBJECT_MAX {
+            return Lookup::Build;
+        }
+        self.seen[slot] = mark;
+        Lookup::First
+    }
+
+    #[inline(always)]
+    pub(crate) fn put(&mut self, entry: Box<MatchEntry>) {
+        let slot = entry.hash as usize & (MATCH_SLOTS - 1);
+        self.entries[slot] = Some(entry);
+    }
+
+    /// The entry of a prefix, taken out; `Err(true)` if it is worth making one.
+    pub(crate) fn take_prefix(&mut self, key: &SubjectKey<'_>, generation: u64) -> Result<Box<PrefixEntry>, bool> {
+        let slot = key.hash as usize & (PREFIX_SLOTS - 1);
+        let place = &mut self.prefixes[slot];
+        if let Some(entry) = place
+            && entry.hash == key.hash
+            && *entry.prefix == *key.subject
+        {
+            let fresh = entry.generation == generation;
+            return place.take().filter(|_| fresh).ok_or(true);
+        }
+        let mark = (key.hash >> 32) as u32;
+        let again = self.prefixes_seen[slot] == mark && key.subject.len() <= CACHED_SUBJECT_MAX;
+        self.prefixes_seen[slot] = mark;
+        Err(again)
+    }
+
+    pub(crate) fn put_prefix(&mut self, entry: Box<PrefixEntry>) {
+        let slot = entry.hash as usize & (PREFIX_SLOTS - 1);
+        self.prefixes[slot] = Some(entry);
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.entries.iter_mut().for_each(|entry| *entry = None);
+        self.prefixes.iter_mut().for_each(|entry| *entry = None);
+    }
+}

@@ -1,0 +1,147 @@
+//! What clients answer to deliveries: the five verbs (nats-server `processAck`).
+
+use super::lead::{Lead, Unlogged};
+use super::{Consumer, Rules};
+use crate::codec::push_run;
+use crate::effect::{Advisory, LeaderOut};
+use crate::id::ConsumerKey;
+use crate::limits::SETTLED_AHEAD_RANGES_MAX;
+use forebay_api::consumer::AckPolicy;
+
+/// What a client says about a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AckVerb {
+    /// Done with it. `+NXT` is this, and then a pull request.
+    Ack,
+    /// Again, after this many ns.
+    Nak {
+        /// 0 for at once.
+        delay: i64,
+    },
+    /// Still working: the ack wait starts anew.
+    InProgress,
+    /// Never again.
+    Term {
+        /// For the advisory.
+        reason: Box<str>,
+    },
+}
+
+/// One ack, as its subject says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AckInput {
+    /// The consumer.
+    pub key: ConsumerKey,
+    /// What is said.
+    pub verb: AckVerb,
+    /// The message.
+    pub sseq: u64,
+    /// The delivery.
+    pub cseq: u64,
+}
+
+/// When an ack that asks for an answer may have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AckDone {
+    /// At once: nothing about it will be logged.
+    Now,
+    /// When the commands of the next `take_proposals` were applied.
+    Logged,
+}
+
+impl Consumer {
+    /// Takes an ack in.
+    pub(crate) fn handle_ack(&mut self, now: i64, ack: &AckInput, out: &mut LeaderOut) -> AckDone {
+        let Some(lead) = &mut self.lead else { return AckDone::Now };
+        if !self.rules.acks() {
+            return AckDone::Now;
+        }
+        lead.last_used = lead.last_used.max(now);
+        match &ack.verb {
+            AckVerb::Ack => {
+                let done = lead.handle_settle(now, &self.rules, ack.sseq);
+                // Room under max_ack_pending may be all that a waiting request was missing.
+                super::redeliver::wake(lead, &self.rules, ack.key, out);
+                done
+            }
+            AckVerb::Term { reason } => {
+                let Some(entry) = lead.pending.get(ack.sseq).copied() else { return AckDone::Now };
+                out.advisories.push(Advisory::Terminated {
+                    key: ack.key,
+                    stream_seq: ack.sseq,
+                    consumer_seq: ack.cseq,
+                    deliveries: u64::from(entry.deliveries),
+                    reason: reason.clone(),
+                });
+                let done = lead.handle_settle(now, &self.rules, ack.sseq);
+                super::redeliver::wake(lead, &self.rules, ack.key, out);
+                done
+            }
+            AckVerb::InProgress => {
+                lead.handle_in_progress(now, &self.rules, ack.sseq);
+                AckDone::Now
+            }
+            AckVerb::Nak { delay } => self.handle_nak(now, ack, *delay, out),
+        }
+    }
+}
+
+impl Lead {
+    fn handle_settle(&mut self, now: i64, rules: &Rules, sseq: u64) -> AckDone {
+        let done = match rules.ack {
+            AckPolicy::All => self.settle_through(sseq),
+            _ => self.settle_one(sseq),
+        };
+        if done {
+            self.last_acked = Some(now);
+        }
+        if done && rules.logs_acks { AckDone::Logged } else { AckDone::Now }
+    }
+
+    fn settle_one(&mut self, sseq: u64) -> bool {
+        if self.pending.settle(sseq).is_some() {
+            self.counters.acked += 1;
+            self.unlogged.ack(sseq);
+            return true;
+        }
+        // The former leader may have delivered it and crashed before it could say so.
+        let ahead = sseq > self.delivered.sseq && sseq <= self.ahead_through;
+        if ahead && self.ahead.runs() < SETTLED_AHEAD_RANGES_MAX && !self.ahead.contains(sseq) {
+            self.ahead.insert(sseq, sseq);
+            self.counters.acked += 1;
+            self.unlogged.ack(sseq);
+            return true;
+        }
+        false
+    }
+
+    fn settle_through(&mut self, sseq: u64) -> bool {
+        if sseq > self.delivered.sseq {
+            return false;
+        }
+        let (unlogged, mut acked) = (&mut self.unlogged, 0);
+        self.pending.settle_through(sseq, |seq| {
+            unlogged.ack(seq);
+            acked += 1;
+        });
+        self.counters.acked += acked;
+        acked > 0
+    }
+
+    fn handle_in_progress(&mut self, now: i64, rules: &Rules, sseq: u64) {
+        use super::pending::Wait;
+        let Some(entry) = self.pending.get(sseq) else { return };
+        if matches!(entry.wait, Wait::Fresh | Wait::Timed) {
+            let deadline = now.saturating_add(rules.wait(entry.deliveries));
+            self.pending.retime(sseq, deadline);
+        }
+    }
+}
+
+impl Unlogged {
+    #[inline]
+    pub(crate) fn ack(&mut self, seq: u64) {
+        push_run(&mut self.acks, seq);
+        self.dirty = true;
+    }
+}

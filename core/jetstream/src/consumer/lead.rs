@@ -1,0 +1,317 @@
+//! A consumer's leader state: made from the replicated state, thrown away at the end of the leadership.
+
+use forebay_store::{Matcher, StreamIndex};
+
+use super::flow::Push;
+use super::pending::Pending;
+use super::pull::WaitQueue;
+use super::replicated::Replicated;
+use super::rules::Rules;
+use super::settled::Settled;
+use super::start::LastList;
+use super::status::{Status, StatusKind};
+use super::{ConsumerFacts, Filters};
+use crate::command::{ConsumerCommand, Progress, SettleReason, number};
+use crate::effect::Proposals;
+use crate::id::Position;
+use crate::limits::{MARK_BATCH_MAX, SETTLE_BATCH_MAX};
+
+/// What the leader knows and will report, but the log does not know yet.
+#[derive(Debug, Default)]
+pub(crate) struct Unlogged {
+    /// Acknowledged or terminated.
+    pub(crate) acks: Vec<(u64, u64)>,
+    pub(crate) gave_up: Vec<(u64, u64)>,
+    pub(crate) skipped: Vec<(u64, u64)>,
+    /// About to be delivered (again), with the count.
+    pub(crate) marks: Vec<(u64, u32)>,
+    /// The position moved.
+    pub(crate) dirty: bool,
+    /// Nobody used the consumer for too long.
+    pub(crate) delete: bool,
+}
+
+/// Counts since this server leads, for metrics.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) delivered: u64,
+    pub(crate) acked: u64,
+    pub(crate) redelivered: u64,
+    pub(crate) filtered: u64,
+}
+
+/// The leader state.
+#[derive(Debug)]
+pub(crate) struct Lead {
+    /// The last delivery, which the log may not know yet.
+    pub(crate) delivered: Position,
+    pub(crate) pending: Pending,
+    /// Messages above `delivered` that match: exact.
+    pub(crate) num_pending: u64,
+    pub(crate) matcher: Matcher,
+    pub(crate) waiting: WaitQueue,
+    pub(crate) push: Option<Push>,
+    /// On its task's queue: told to wake, and has not answered `Idle` since.
+    pub(crate) queued: bool,
+    /// The former leader may have delivered up to here: acks for it are believed.
+    pub(crate) ahead_through: u64,
+    /// Settled above `delivered`.
+    pub(crate) ahead: Settled,
+    pub(crate) unlogged: Unlogged,
+    /// On the shard's list of those with something unlogged.
+    pub(crate) listed: bool,
+    /// When somebody last used it.
+    pub(crate) last_used: i64,
+    pub(crate) last_delivered: Option<i64>,
+    pub(crate) last_acked: Option<i64>,
+    /// Changes when outstanding candidates lose their meaning.
+    pub(crate) generation: u64,
+    /// A content filter lets this message through, and nobody asks for one.
+    pub(crate) blocked_at: u64,
+    /// A content filter judges this consumer's messages.
+    pub(crate) judged: bool,
+    pub(crate) counters: Counters,
+    /// The earliest time for which the shard's timer has this consumer.
+    pub(crate) armed: i64,
+}
+
+impl Lead {
+    pub(crate) fn new(
+        facts: &ConsumerFacts,
+        rules: &Rules,
+        filters: &Filters,
+        state: &Replicated,
+        index: &StreamIndex,
+        now: i64,
+    ) -> Self {
+        let mut matcher = filters.matcher();
+        let delivered = state.delivered;
+        let num_pending = count(delivered.sseq, state.last_list.as_ref(), &mut matcher, index);
+        let mut lead = Self {
+            delivered,
+            pending: Pending::default(),
+            num_pending,
+            matcher,
+            waiting: WaitQueue::default(),
+            push: push(rules, facts),
+            queued: false,
+            ahead_through: index.last_seq(),
+            ahead: ahead(state),
+            unlogged: Unlogged::default(),
+            listed: false,
+            last_used: now,
+            last_delivered: None,
+            last_acked: None,
+            generation: 0,
+            blocked_at: 0,
+            judged: false,
+            counters: Counters::default(),
+            armed: i64::MAX,
+        };
+        if rules.acks() {
+            lead.rebuild_pending(rules, state, index, now);
+        }
+        lead
+    }
+
+    /// What was delivered before and is unsettled waits for its ack from now on.
+    fn rebuild_pending(&mut self, rules: &Rules, state: &Replicated, index: &StreamIndex, now: i64) {
+        let (mut seq, mut cseq) = (state.floor.sseq + 1, state.floor.cseq);
+        while let Some((at, _)) = index.next_matching(seq, &mut self.matcher) {
+            if at > state.delivered.sseq {
+                break;
+            }
+            seq = at + 1;
+            if !state.last_list.as_ref().is_none_or(|list| list.admits(at)) {
+                continue;
+            }
+            // The first deliveries' numbers are not kept: without redeliveries between them they are consecutive.
+            cseq = (cseq + 1).min(state.delivered.cseq.max(1));
+            if state.is_settled(at) {
+                continue;
+            }
+            let deliveries = state.counts.get(&at).copied().unwrap_or(1);
+            self.pending.push(at, cseq, now.saturating_add(rules.wait(1)));
+            if deliveries > 1 {
+                self.pending.set_deliveries(at, deliveries);
+                self.pending.retime(at, now.saturating_add(rules.wait(deliveries)));
+            }
+        }
+    }
+
+    pub(crate) fn floor(&self) -> Position {
+        match self.pending.front() {
+            Some(oldest) => Position { cseq: oldest.cseq - 1, sseq: oldest.sseq - 1 },
+            None => self.delivered,
+        }
+    }
+
+    /// What could be delivered now.
+    pub(crate) fn available(&self) -> u64 {
+        self.num_pending + self.pending.redeliverable() as u64
+    }
+
+    /// True if somebody takes a message.
+    pub(crate) fn has_taker(&self) -> bool {
+        match &self.push {
+            Some(push) => push.is_open(),
+            None => !self.waiting.is_empty(),
+        }
+    }
+
+    /// True once, when there is something to do and the task does not know yet.
+    #[inline]
+    pub(crate) fn wants_wake(&mut self, rules: &Rules) -> bool {
+        if self.queued || !self.has_work(rules) {
+            return false;
+        }
+        self.queued = true;
+        true
+    }
+
+    fn has_work(&self, rules: &Rules) -> bool {
+        let room = self.pending.len() < rules.max_ack_pending;
+        let fresh = self.num_pending > 0 && room;
+        if self.has_taker() {
+            return self.pending.has_ready() || fresh;
+        }
+        // Messages are judged ahead of demand, until one is let through.
+        self.judged && fresh && self.blocked_at <= self.delivered.sseq
+    }
+
+    pub(crate) fn handle_update(&mut self, old: &Rules, new: &Rules, facts: &ConsumerFacts, now: i64) {
+        self.pending.shift(new.wait(1) - old.wait(1));
+        self.generation += 1;
+        self.blocked_at = 0;
+        self.last_used = now;
+        let subject = facts.deliver_subject.as_deref();
+        if self.push.as_ref().map(|push| &*push.subject) != subject {
+            self.push = push(new, facts);
+        }
+    }
+
+    /// The earliest moment at which [`super::Consumer::handle_timeout`] has something to do.
+    pub(crate) fn poll_timeout(&self, rules: &Rules) -> Option<i64> {
+        let mut at = i64::MAX;
+        let mut earlier = |other: Option<i64>| at = at.min(other.unwrap_or(i64::MAX));
+        earlier(self.pending.poll_timeout());
+        earlier(self.waiting.poll_timeout());
+        earlier(self.push.as_ref().and_then(Push::poll_timeout));
+        earlier(self.inactive_at(rules));
+        if rules.pause_until > self.last_used {
+            earlier(Some(rules.pause_until));
+        }
+        Some(at).filter(|at| *at != i64::MAX)
+    }
+
+    /// When the consumer will have been unused for too long.
+    pub(crate) fn inactive_at(&self, rules: &Rules) -> Option<i64> {
+        let unused = match &self.push {
+            Some(push) => !push.active,
+            None => self.waiting.is_empty(),
+        };
+        (rules.inactive_threshold > 0 && unused && !self.unlogged.delete)
+            .then(|| self.last_used.saturating_add(rules.inactive_threshold))
+    }
+
+    /// Turns what the log does not know into commands. Without `all` only what somebody waits for.
+    pub(crate) fn take_proposals(&mut self, facts: &ConsumerFacts, rules: &Rules, all: bool, out: &mut Proposals) {
+        let (stream, consumer) = (facts.key.stream, facts.key.consumer);
+        let progress = Progress { delivered: self.delivered, floor: self.floor() };
+        let mut told = false;
+        let unlogged = &mut self.unlogged;
+        let parts = unlogged.acks.len().div_ceil(SETTLE_BATCH_MAX);
+        for (part, chunk) in chunks(&unlogged.acks).enumerate() {
+            // The floor covers all of them: it must not be durable before the last, or a removal could be missed.
+            let floor = if part + 1 == parts { progress.floor } else { Position::default() };
+            let progress = Progress { floor, ..progress };
+            let command = ConsumerCommand::Acks { consumer, progress, runs: chunk };
+            out.push(number::ACKS, stream, |body| command.encode(body));
+            told = true;
+        }
+        let settled = [(SettleReason::GaveUp, &unlogged.gave_up), (SettleReason::Skipped, &unlogged.skipped)];
+        for (reason, runs) in settled {
+            if reason == SettleReason::Skipped && !all && unlogged.acks.is_empty() {
+                continue;
+            }
+            for chunk in chunks(runs) {
+                let command = ConsumerCommand::Settled { consumer, progress, reason, runs: chunk };
+                out.push(number::SETTLED, stream, |body| command.encode(body));
+                told = true;
+            }
+        }
+        let skips_wait = !all && unlogged.acks.is_empty();
+        unlogged.acks.clear();
+        unlogged.gave_up.clear();
+        if !skips_wait {
+            unlogged.skipped.clear();
+        }
+        for marks in unlogged.marks.chunks(MARK_BATCH_MAX) {
+            let command = ConsumerCommand::Delivered { consumer, progress, marks: marks.to_vec() };
+            out.push(number::DELIVERED, stream, |body| command.encode(body));
+            told = true;
+        }
+        unlogged.marks.clear();
+        if all && unlogged.dirty && !told && rules.logs_delivered {
+            let command = ConsumerCommand::Delivered { consumer, progress, marks: Vec::new() };
+            out.push(number::DELIVERED, stream, |body| command.encode(body));
+            told = true;
+        }
+        if told || (all && !rules.logs_delivered) {
+            unlogged.dirty = false;
+        }
+    }
+
+    /// Takes the request to delete the consumer, once.
+    pub(crate) fn take_delete(&mut self, facts: &ConsumerFacts, out: &mut Proposals) {
+        if std::mem::take(&mut self.unlogged.delete) {
+            // Until the command is applied, nothing asks again.
+            self.last_used = i64::MAX;
+            let command = ConsumerCommand::Delete { consumer: facts.key.consumer };
+            out.push(number::CONSUMER_DELETE, facts.key.stream, |body| command.encode(body));
+        }
+    }
+
+    /// True if the log does not know everything that it should.
+    pub(crate) fn has_unlogged(&self) -> bool {
+        self.unlogged.dirty || !self.unlogged.skipped.is_empty() || self.is_urgent()
+    }
+
+    /// True if [`Lead::take_proposals`] has something that should not wait for the next tick.
+    pub(crate) fn is_urgent(&self) -> bool {
+        let unlogged = &self.unlogged;
+        unlogged.delete || !(unlogged.acks.is_empty() && unlogged.gave_up.is_empty() && unlogged.marks.is_empty())
+    }
+}
+
+/// Makes a closure that collects statuses of one consumer.
+pub(crate) fn collect<'a>(
+    facts: &'a ConsumerFacts,
+    out: &'a mut Vec<Status>,
+) -> impl FnMut(&std::sync::Arc<[u8]>, StatusKind) + 'a {
+    move |to, kind| out.push(Status { key: facts.key, to: std::sync::Arc::clone(to), kind })
+}
+
+/// Messages above `delivered` that are to be delivered.
+pub(crate) fn count(delivered: u64, list: Option<&LastList>, matcher: &mut Matcher, index: &StreamIndex) -> u64 {
+    let Some(list) = list else { return index.count_from(delivered + 1, matcher) };
+    let from = list.seqs.partition_point(|seq| *seq <= delivered);
+    let listed = list.seqs.iter().skip(from).filter(|seq| index.get(**seq).is_some()).count() as u64;
+    listed + index.count_from(delivered.max(list.resume) + 1, matcher)
+}
+
+fn push(rules: &Rules, facts: &ConsumerFacts) -> Option<Push> {
+    let subject = std::str::from_utf8(facts.deliver_subject.as_deref()?).ok()?;
+    Some(Push::new(rules, subject, &facts.stream, &facts.name))
+}
+
+fn ahead(state: &Replicated) -> Settled {
+    let mut ahead = state.settled.clone();
+    ahead.forget_through(state.delivered.sseq);
+    ahead
+}
+
+/// Splits runs so that no command carries more than [`SETTLE_BATCH_MAX`] of them.
+fn chunks(runs: &[(u64, u64)]) -> impl Iterator<Item = Vec<(u64, u64)>> {
+    runs.chunks(SETTLE_BATCH_MAX).map(<[(u64, u64)]>::to_vec)
+}

@@ -1,0 +1,122 @@
+//! Delivering again: NAKs, acks that did not come in time, and giving up.
+
+use super::lead::{Lead, collect};
+use super::pending::Wait;
+use super::status::{Status, StatusKind};
+use super::{AckDone, AckInput, Consumer, Rules};
+use crate::codec::push_run;
+use crate::effect::{Advisory, LeaderOut};
+use crate::id::ConsumerKey;
+
+impl Consumer {
+    /// `-NAK`, with or without a delay.
+    pub(super) fn handle_nak(&mut self, now: i64, ack: &AckInput, delay: i64, out: &mut LeaderOut) -> AckDone {
+        let key = self.key();
+        let Some(lead) = &mut self.lead else { return AckDone::Now };
+        let Some(entry) = lead.pending.get(ack.sseq).copied() else { return AckDone::Now };
+        if !matches!(entry.wait, Wait::Fresh | Wait::Timed) {
+            return AckDone::Now;
+        }
+        out.advisories.push(Advisory::Naked {
+            key,
+            stream_seq: ack.sseq,
+            consumer_seq: ack.cseq,
+            deliveries: u64::from(entry.deliveries),
+        });
+        if delay > 0 {
+            lead.pending.retime(ack.sseq, now.saturating_add(delay));
+        } else {
+            lead.redeliver(key, &self.rules, ack.sseq, out);
+            wake(lead, &self.rules, key, out);
+        }
+        AckDone::Now
+    }
+
+    /// Does what has become due: redeliveries, expired requests, heartbeats, the end of an unused consumer.
+    pub(crate) fn handle_timeout(&mut self, now: i64, due: &mut Vec<u64>, out: &mut LeaderOut) {
+        let key = self.key();
+        let Some(lead) = &mut self.lead else { return };
+        due.clear();
+        lead.pending.expire(now, due);
+        for sseq in due.drain(..) {
+            lead.redeliver(key, &self.rules, sseq, out);
+        }
+        let last = lead.delivered;
+        let before = lead.waiting.len();
+        lead.waiting.handle_timeout(now, last, &mut collect(&self.facts, &mut out.statuses));
+        if lead.waiting.len() < before {
+            lead.last_used = lead.last_used.max(now);
+        }
+        if let Some(push) = &mut lead.push
+            && let Some(kind) = push.handle_timeout(now, last)
+        {
+            let to = std::sync::Arc::clone(&push.subject);
+            collect(&self.facts, &mut out.statuses)(&to, kind);
+        }
+        if lead.inactive_at(&self.rules).is_some_and(|at| at <= now) {
+            lead.unlogged.delete = true;
+        }
+        wake(lead, &self.rules, key, out);
+    }
+
+    /// The marks of an applied command: these deliveries may be sent now. True if the consumer should be woken.
+    pub(crate) fn handle_marks_logged(&mut self, marks: &[(u64, u32)]) -> bool {
+        let Some(lead) = &mut self.lead else { return false };
+        let mut ready = false;
+        for (sseq, _) in marks {
+            ready |= lead.pending.make_ready(*sseq);
+        }
+        ready && lead.wants_wake(&self.rules)
+    }
+
+    /// A delivery could not be sent (its body is not to be had now): it is tried again after the ack wait.
+    pub(crate) fn handle_undelivered(&mut self, sseq: u64, now: i64) {
+        if let Some(lead) = &mut self.lead {
+            lead.pending.retime(sseq, now.saturating_add(self.rules.wait(1)));
+        }
+    }
+
+    /// A body is gone for good: the message counts as given up.
+    pub(crate) fn handle_lost(&mut self, sseq: u64) {
+        let Some(lead) = &mut self.lead else { return };
+        if lead.pending.settle(sseq).is_some() && self.rules.logs_acks {
+            push_run(&mut lead.unlogged.gave_up, sseq);
+        }
+    }
+
+    /// The leadership, or the consumer, ends here: requests are told.
+    pub(crate) fn end(&mut self, kind: impl Fn(u64, u64) -> StatusKind, statuses: &mut Vec<Status>) {
+        if let Some(mut lead) = self.lead.take() {
+            lead.waiting.end_all(kind, &mut collect(&self.facts, statuses));
+        }
+    }
+}
+
+impl Lead {
+    /// An entry is due: once more, if the config allows, and not before its count is durable.
+    fn redeliver(&mut self, key: ConsumerKey, rules: &Rules, sseq: u64, out: &mut LeaderOut) {
+        let Some(entry) = self.pending.get(sseq).copied() else { return };
+        if rules.is_spent(entry.deliveries) {
+            self.pending.settle(sseq);
+            if rules.logs_acks {
+                push_run(&mut self.unlogged.gave_up, sseq);
+            }
+            self.unlogged.dirty = true;
+            let deliveries = u64::from(entry.deliveries);
+            out.advisories.push(Advisory::MaxDeliveries { key, stream_seq: sseq, deliveries });
+            return;
+        }
+        let Some(count) = self.pending.begin_logging(sseq) else { return };
+        if rules.logs_marks {
+            self.unlogged.marks.push((sseq, count));
+        } else {
+            self.pending.make_ready(sseq);
+        }
+    }
+}
+
+pub(crate) fn wake(lead: &mut Lead, rules: &Rules, key: ConsumerKey, out: &mut LeaderOut) {
+    if lead.wants_wake(rules) {
+        out.wake.push(key);
+    }
+}

@@ -1,0 +1,333 @@
+//! The meta machine: which streams exist, under which names and subjects, and in which shards.
+//!
+//! STREAM.CREATE is a command here; what it makes to be done in a shard ([`MetaTodo`]) is then proposed there, and the
+//! shard's effect answers the client. A crash between the two logs is mended by [`Meta::reconcile`]: a stream that the
+//! table has and its shard has not is proposed again, one that was being deleted is deleted. Nothing is ever deleted
+//! because the table does not mention it.
+//!
+//! Kinds of method: getters; `apply`; `reconcile` for the start.
+
+mod assignment;
+mod command;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use assignment::Assignment;
+pub use command::MetaCommand;
+use forebay_api::error::ApiError;
+use forebay_api::stream::StreamConfig;
+use forebay_subject::filters_overlap;
+
+use crate::account::{AccountLimits, Reservation};
+use crate::codec::{CodecError, Reader, Write};
+use crate::command::StreamCommand;
+use crate::effect::{ApiDone, Applied};
+use crate::id::{NO_WAITER, StreamUid};
+use crate::record::Record;
+use crate::shard::RestoreError;
+use crate::stream::update::is_same_stream;
+
+const VERSION: u8 = 1;
+
+/// A command for a stream's shard that follows from one of the meta machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetaTodo {
+    /// In which shard.
+    pub shard: u32,
+    /// For which stream.
+    pub uid: StreamUid,
+    /// What to propose there.
+    pub command: StreamCommand,
+    /// Who waits: give it to the record in the shard, whose effect is the answer.
+    pub waiter: u32,
+}
+
+/// What applying the meta machine's commands asks for.
+#[derive(Debug, Default)]
+pub struct MetaEffects {
+    /// To be proposed in shards.
+    pub todo: Vec<MetaTodo>,
+    /// Refusals.
+    pub replies: Vec<ApiDone>,
+    /// Commands that this build does not know or cannot read.
+    pub damaged: Vec<crate::command::CommandError>,
+}
+
+impl MetaEffects {
+    /// Empties everything, keeps the buffers.
+    pub fn clear(&mut self) {
+        self.todo.clear();
+        self.replies.clear();
+        self.damaged.clear();
+    }
+}
+
+/// The table of streams.
+#[derive(Debug)]
+pub struct Meta {
+    /// By account, then name: the order in which lists tell them.
+    streams: BTreeMap<(Arc<str>, Arc<str>), Assignment>,
+    /// Deleted here, and not yet by their shards.
+    deleting: BTreeMap<u64, Assignment>,
+    next_uid: u64,
+    applied: u64,
+    /// The shards that streams may live in: `1..=shards`.
+    shards: u32,
+}
+
+impl Meta {
+    /// An empty table over the shards `1..=shards`.
+    #[must_use]
+    pub fn new(shards: u32) -> Self {
+        Self { streams: BTreeMap::new(), deleting: BTreeMap::new(), next_uid: 1, applied: 0, shards: shards.max(1) }
+    }
+
+    /// The log index of the last applied record.
+    #[must_use]
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// How many shards streams may live in.
+    #[must_use]
+    pub fn shards(&self) -> u32 {
+        self.shards
+    }
+
+    /// The stream with this name.
+    #[must_use]
+    pub fn get(&self, account: &str, name: &str) -> Option<&Assignment> {
+        self.streams.get(&(Arc::from(account), Arc::from(name)))
+    }
+
+    /// An account's streams by name.
+    pub fn of_account(&self, account: &str) -> impl Iterator<Item = &Assignment> {
+        let account: Arc<str> = Arc::from(account);
+        self.streams
+            .range((Arc::clone(&account), Arc::from(""))..)
+            .take_while(move |((owner, _), _)| *owner == account)
+            .map(|(_, assignment)| assignment)
+    }
+
+    /// All streams, by account and name.
+    pub fn all(&self) -> impl Iterator<Item = &Assignment> {
+        self.streams.values()
+    }
+
+    /// What the configs reserve: of an account, or of all.
+    #[must_use]
+    pub fn reservation(&self, account: Option<&str>) -> Reservation {
+        let wanted = self.all().filter(|stream| account.is_none_or(|account| *stream.account == *account));
+        Reservation::of(wanted.map(|stream| &*stream.config))
+    }
+
+    /// Whether a stream may be created, as far as limits go: admission, before the log.
+    ///
+    /// # Errors
+    /// See [`Reservation::admit`].
+    pub fn admit_create(
+        &self,
+        account: &str,
+        config: &StreamConfig,
+        limits: &AccountLimits,
+        server: &AccountLimits,
+    ) -> Result<(), ApiError> {
+        if self.get(account, &config.name).is_some() {
+            return Ok(());
+        }
+        self.reservation(Some(account)).admit(config, limits)?;
+        self.reservation(None).admit(config, server)
+    }
+
+    /// Whether these subjects collide with those of another stream of the account.
+    #[must_use]
+    pub fn overlaps(&self, account: &str, name: &str, subjects: &[String]) -> bool {
+        self.of_account(account).filter(|other| other.config.name != name).any(|other| {
+            let theirs = &other.config.subjects;
+            theirs.iter().any(|left| subjects.iter().any(|right| filters_overlap(left.as_bytes(), right.as_bytes())))
+        })
+    }
+
+    /// Applies one record.
+    pub fn apply(&mut self, record: &Record<'_>, at: Applied, fx: &mut MetaEffects) {
+        self.applied = self.applied.max(at.index);
+        let done = match MetaCommand::decode(record.number, record.payload) {
+            Ok(MetaCommand::Create { account, config }) => self.apply_create(&account, &config, record.time, at, fx),
+            Ok(MetaCommand::Update { account, config }) => self.apply_update(&account, &config, at, fx),
+            Ok(MetaCommand::Delete { account, name }) => self.apply_delete(&account, &name, at, fx),
+            Ok(MetaCommand::Forget { uid }) => {
+                self.deleting.remove(&uid);
+                Ok(())
+            }
+            Err(error) => {
+                fx.damaged.push(error);
+                Err(ApiError::bad_request())
+            }
+        };
+        if let (Err(error), true) = (done, at.waiter != NO_WAITER) {
+            fx.replies.push(ApiDone { waiter: at.waiter, result: Err(error) });
+        }
+    }
+
+    /// What has to be proposed in a shard so that it agrees with the table, given which streams it has and the
+    /// revisions of their configs. For the start, when both are restored.
+    #[must_use]
+    pub fn reconcile(&self, shard: u32, has: impl Fn(StreamUid) -> Option<u64>) -> Vec<MetaTodo> {
+        let mut todo = Vec::new();
+        for stream in self.all().filter(|stream| stream.shard == shard) {
+            match has(stream.uid) {
+                None => todo.push(stream.create(NO_WAITER)),
+                Some(revision) if revision < stream.revision => todo.push(stream.update(NO_WAITER)),
+                Some(_) => {}
+            }
+        }
+        for stream in self.deleting.values().filter(|stream| stream.shard == shard) {
+            todo.push(stream.todo(StreamCommand::Delete, NO_WAITER));
+        }
+        todo
+    }
+
+    /// Streams that are deleted here and that their shards do not have: propose [`MetaCommand::Forget`] for each.
+    pub fn forgettable(&self, has: impl Fn(u32, StreamUid) -> bool) -> impl Iterator<Item = StreamUid> {
+        self.deleting.values().filter(move |stream| !has(stream.shard, stream.uid)).map(|stream| stream.uid)
+    }
+
+    /// Appends the table for a checkpoint.
+    pub fn checkpoint(&self, out: &mut Vec<u8>) {
+        out.put_byte(VERSION);
+        out.put_u64(self.applied);
+        out.put_u64(self.next_uid);
+        for table in [self.streams.values().collect::<Vec<_>>(), self.deleting.values().collect()] {
+            out.put_u64(table.len() as u64);
+            table.into_iter().for_each(|stream| stream.encode(out));
+        }
+    }
+
+    /// Reads what [`Meta::checkpoint`] wrote.
+    ///
+    /// # Errors
+    /// A newer version, or bytes that no writer makes.
+    pub fn restore(bytes: &[u8], shards: u32) -> Result<Self, RestoreError> {
+        let mut r = Reader::new(bytes);
+        let version = r.byte()?;
+        if version != VERSION {
+            return Err(RestoreError::Newer(version));
+        }
+        let mut meta = Self::new(shards);
+        meta.applied = r.u64()?;
+        meta.next_uid = r.u64()?;
+        for _ in 0..r.count()? {
+            let stream = Assignment::decode(&mut r)?;
+            meta.streams.insert(stream.key(), stream);
+        }
+        for _ in 0..r.count()? {
+            let stream = Assignment::decode(&mut r)?;
+            meta.deleting.insert(stream.uid.0, stream);
+        }
+        r.finish()?;
+        Ok(meta)
+    }
+
+    fn apply_create(
+        &mut self,
+        account: &str,
+        config: &[u8],
+        now: i64,
+        at: Applied,
+        fx: &mut MetaEffects,
+    ) -> Result<(), ApiError> {
+        let config = parse(config, at, fx)?;
+        if let Some(existing) = self.get(account, &config.name) {
+            if !is_same_stream(&config, &existing.config) {
+                return Err(ApiError::stream_name_exist());
+            }
+            // The shard has it already and answers with what it has.
+            fx.todo.push(existing.create(at.waiter));
+            return Ok(());
+        }
+        if self.overlaps(account, &config.name, &config.subjects) {
+            return Err(ApiError::stream_subject_overlap());
+        }
+        let stream = Assignment {
+            uid: StreamUid(self.next_uid),
+            account: Arc::from(account),
+            config: Arc::new(config),
+            revision: 1,
+            shard: self.emptiest_shard(),
+            created: now,
+        };
+        self.next_uid += 1;
+        fx.todo.push(stream.create(at.waiter));
+        self.streams.insert(stream.key(), stream);
+        Ok(())
+    }
+
+    fn apply_update(
+        &mut self,
+        account: &str,
+        config: &[u8],
+        at: Applied,
+        fx: &mut MetaEffects,
+    ) -> Result<(), ApiError> {
+        let config = parse(config, at, fx)?;
+        if self.overlaps(account, &config.name, &config.subjects) {
+            return Err(ApiError::stream_subject_overlap());
+        }
+        let key = (Arc::from(account), Arc::from(config.name.as_str()));
+        let stream = self.streams.get_mut(&key).ok_or_else(ApiError::stream_not_found)?;
+        stream.config = Arc::new(config);
+        stream.revision += 1;
+        fx.todo.push(stream.update(at.waiter));
+        Ok(())
+    }
+
+    fn apply_delete(&mut self, account: &str, name: &str, at: Applied, fx: &mut MetaEffects) -> Result<(), ApiError> {
+        let key = (Arc::from(account), Arc::from(name));
+        let stream = self.streams.remove(&key).ok_or_else(ApiError::stream_not_found)?;
+        fx.todo.push(stream.todo(StreamCommand::Delete, at.waiter));
+        self.deleting.insert(stream.uid.0, stream);
+        Ok(())
+    }
+
+    /// The shard with the fewest streams; the lowest number of several.
+    fn emptiest_shard(&self) -> u32 {
+        let mut counts = BTreeMap::new();
+        for stream in self.streams.values() {
+            *counts.entry(stream.shard).or_insert(0u64) += 1;
+        }
+        (1..=self.shards).min_by_key(|shard| counts.get(shard).copied().unwrap_or(0)).unwrap_or(1)
+    }
+}
+
+impl Assignment {
+    fn key(&self) -> (Arc<str>, Arc<str>) {
+        (Arc::clone(&self.account), Arc::from(self.config.name.as_str()))
+    }
+
+    fn todo(&self, command: StreamCommand, waiter: u32) -> MetaTodo {
+        MetaTodo { shard: self.shard, uid: self.uid, command, waiter }
+    }
+
+    fn create(&self, waiter: u32) -> MetaTodo {
+        let (account, revision) = (self.account.to_string(), self.revision);
+        let config = forebay_api::json::to_vec(&*self.config);
+        self.todo(StreamCommand::Create { account, config, revision }, waiter)
+    }
+
+    fn update(&self, waiter: u32) -> MetaTodo {
+        let config = forebay_api::json::to_vec(&*self.config);
+        self.todo(StreamCommand::Update { config, revision: self.revision }, waiter)
+    }
+}
+
+fn parse(json: &[u8], at: Applied, fx: &mut MetaEffects) -> Result<StreamConfig, ApiError> {
+    serde_json::from_slice(json).map_err(|error| {
+        let _ = at;
+        let number = crate::command::number::META_CREATE;
+        fx.damaged.push(crate::command::CommandError::Body { number, source: CodecError::Text });
+        ApiError::stream_invalid_config(error)
+    })
+}

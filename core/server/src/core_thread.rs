@@ -1,0 +1,251 @@
+//! One thread per core: a current_thread runtime that owns its connections, reads, and writes to anybody's.
+//!
+//! A connection is given to a core once, by load, and stays. Everything a core keeps is in [`Core`], which never
+//! leaves its thread.
+
+use crate::clock::Clock;
+use crate::listen::owner::Owner;
+use crate::listen::tcp;
+use forebay_broker::limits::STALL_MS;
+use forebay_broker::{CloseReason, ThreadState, Wake};
+use std::cell::{Cell, RefCell, RefMut};
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, mpsc};
+
+/// Bytes of a core's read buffer: 16 KiB cost three times the CPU at payloads of 4 KiB (hot-paths.md).
+const READ_BUFFER: usize = 64 << 10;
+/// Connections that may wait to be taken over by a core.
+const ACCEPTED_MAX: usize = 4096;
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// How long a publisher to a congested connection waits before it looks again.
+pub(crate) const STALL_PAUSE: Duration = Duration::from_millis(STALL_MS);
+
+/// A connection that was accepted.
+type Accepted = (TcpStream, SocketAddr);
+
+/// What a core keeps. Single-threaded: borrowed for the length of one synchronous call.
+pub(crate) struct Core {
+    state: RefCell<ThreadState>,
+    buffer: RefCell<Box<[u8]>>,
+    clock: Clock,
+    turn: Notify,
+    timers: RefCell<Vec<Timer>>,
+    write_deadline: Duration,
+}
+
+/// A connection's deadlines, as its core watches them.
+#[derive(Clone)]
+pub(crate) struct Timer(Rc<TimerState>);
+
+struct TimerState {
+    deadline: Cell<Instant>,
+    /// Since when the owner waits for the socket to take something, and how much waited then.
+    blocked_since: Cell<Option<Instant>>,
+    overdue: Cell<bool>,
+    owner: Arc<Owner>,
+}
+
+impl Timer {
+    pub(crate) fn set(&self, deadline: Instant) {
+        self.0.deadline.set(deadline);
+    }
+
+    /// True if the socket took nothing for as long as the write deadline.
+    pub(crate) fn write_overdue(&self) -> bool {
+        self.0.overdue.get()
+    }
+
+    /// Tells when the owner began to wait for its socket.
+    pub(crate) fn set_blocked(&self, since: Option<Instant>) {
+        self.0.blocked_since.set(since);
+        self.0.overdue.set(false);
+    }
+}
+
+impl Core {
+    /// Runs `act` with the thread's state, at the time of now.
+    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut ThreadState) -> R) -> R {
+        let mut state = self.state.borrow_mut();
+        state.set_now(self.clock.now(), self.clock.wall_nanos());
+        act(&mut state)
+    }
+
+    /// The buffer that all connections of the core read into, one at a time.
+    pub(crate) fn read_buffer(&self) -> RefMut<'_, Box<[u8]>> {
+        self.buffer.borrow_mut()
+    }
+
+    /// The clock, for what needs the time without the state.
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// What internal subscribers gathered goes on its way when the other ready tasks have had their turn.
+    pub(crate) fn end_turn_soon(&self) {
+        self.turn.notify_one();
+    }
+
+    /// Watches a connection's deadlines.
+    pub(crate) fn register(&self, owner: Arc<Owner>, deadline: Instant) -> Timer {
+        let timer = Timer(Rc::new(TimerState {
+            deadline: Cell::new(deadline),
+            blocked_since: Cell::new(None),
+            overdue: Cell::new(false),
+            owner,
+        }));
+        self.timers.borrow_mut().push(timer.clone());
+        timer
+    }
+
+    /// Ends the watch.
+    pub(crate) fn unregister(&self, timer: &Timer) {
+        let mut timers = self.timers.borrow_mut();
+        if let Some(at) = timers.iter().position(|known| Rc::ptr_eq(&known.0, &timer.0)) {
+            timers.swap_remove(at);
+        }
+    }
+
+    fn tick(&self) {
+        let now = self.clock.now();
+        for timer in self.timers.borrow().iter() {
+            let state = &timer.0;
+            let overdue = state.blocked_since.get().is_some_and(|since| now - since >= self.write_deadline);
+            state.overdue.set(overdue);
+            if overdue || state.deadline.get() <= now {
+                state.owner.time_out();
+            }
+        }
+    }
+
+    fn close_all(&self) {
+        for timer in self.timers.borrow().iter() {
+            timer.0.owner.wake(Wake::Close(CloseReason::ServerShutdown));
+        }
+    }
+}
+
+/// A core thread as others see it.
+pub(crate) struct CoreThread {
+    accepted: mpsc::Sender<Accepted>,
+    load: Arc<AtomicUsize>,
+    stop: Arc<Stop>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Stop {
+    asked: AtomicBool,
+    notify: Notify,
+}
+
+/// Makes the state of a core on its own thread.
+pub(crate) type MakeState = Box<dyn FnOnce() -> ThreadState + Send>;
+
+impl CoreThread {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The operating system gives no thread or no event queue.
+    pub(crate) fn start(number: usize, clock: Clock, make: MakeState) -> io::Result<Self> {
+        let (accepted, incoming) = mpsc::channel(ACCEPTED_MAX);
+        let load = Arc::new(AtomicUsize::new(0));
+        let stop = Arc::new(Stop::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (thread_load, thread_stop) = (load.clone(), stop.clone());
+        let thread = std::thread::Builder::new().name(format!("core-{number}")).spawn(move || {
+            let state = make();
+            let core = Rc::new(Core {
+                write_deadline: state.broker().config().write_deadline,
+                state: RefCell::new(state),
+                buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
+                clock,
+                turn: Notify::new(),
+                timers: RefCell::default(),
+            });
+            let local = tokio::task::LocalSet::new();
+            local.block_on(&runtime, run(core, incoming, thread_load, thread_stop));
+        })?;
+        Ok(Self { accepted, load, stop, thread: Some(thread) })
+    }
+
+    /// Connections it owns.
+    pub(crate) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Gives it a connection; false if it has no room or has stopped.
+    pub(crate) fn give(&self, stream: TcpStream, peer: SocketAddr) -> bool {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        let given = self.accepted.try_send((stream, peer)).is_ok();
+        if !given {
+            self.load.fetch_sub(1, Ordering::Relaxed);
+        }
+        given
+    }
+
+    /// Asks it to end all connections and return.
+    pub(crate) fn ask_to_stop(&self) {
+        self.stop.asked.store(true, Ordering::Release);
+        self.stop.notify.notify_one();
+    }
+
+    /// Waits until it has returned.
+    pub(crate) fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // A panic on the thread was reported by it.
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn run(core: Rc<Core>, mut incoming: mpsc::Receiver<Accepted>, load: Arc<AtomicUsize>, stop: Arc<Stop>) {
+    let turns = core.clone();
+    tokio::task::spawn_local(async move {
+        loop {
+            turns.turn.notified().await;
+            turns.with(|thread| {
+                thread.end_turn();
+                thread.flush();
+            });
+        }
+    });
+    let ticks = core.clone();
+    tokio::task::spawn_local(async move {
+        let mut interval = tokio::time::interval(TICK);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            ticks.tick();
+        }
+    });
+    loop {
+        let (stream, peer) = tokio::select! {
+            biased;
+            () = stop.notify.notified() => break,
+            accepted = incoming.recv() => match accepted {
+                Some(accepted) => accepted,
+                None => break,
+            },
+        };
+        let Ok(stream) = tokio::net::TcpStream::from_std(stream) else {
+            load.fetch_sub(1, Ordering::Relaxed);
+            continue;
+        };
+        let (core, load) = (core.clone(), load.clone());
+        tokio::task::spawn_local(async move {
+            tcp::serve(core, stream, peer).await;
+            load.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+    core.close_all();
+    let deadline = core.now() + Duration::from_secs(2);
+    while load.load(Ordering::Relaxed) > 0 && core.now() < deadline {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}

@@ -1,0 +1,95 @@
+//! The only place that knows everyone: options in, a running server out.
+
+mod accept;
+mod source;
+
+use crate::bind;
+use crate::clock::Clock;
+use crate::core_thread::CoreThread;
+use crate::entropy;
+use crate::error::StartError;
+use crate::identity::Identity;
+use crate::monitor::MonitorSource;
+use crate::options::Options;
+use forebay_broker::{Broker, BrokerConfig, ThreadState};
+use forebay_protocol::info::ServerInfo;
+use source::Source;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A running server.
+pub(crate) struct Running {
+    addresses: Vec<SocketAddr>,
+    source: Arc<Source>,
+    acceptor: accept::Acceptor,
+}
+
+impl Running {
+    /// Binds the client address and starts the core threads.
+    ///
+    /// # Errors
+    /// The address cannot be bound, or the system gives no threads.
+    pub(crate) fn start(options: &Arc<Options>, identity: &Identity, clock: Clock) -> Result<Self, StartError> {
+        let listener = bind::listener(&options.listen)
+            .map_err(|source| StartError::Listen { address: options.listen.to_string(), source })?;
+        let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
+        let broker = Broker::new(broker_config(options, identity, address));
+        let mut threads = Vec::new();
+        for number in 0..options.core_thread_count() {
+            let (broker, seed) = (broker.clone(), entropy::u64());
+            let make = Box::new(move || ThreadState::new(broker, seed, clock.now(), clock.wall_nanos()));
+            let thread = CoreThread::start(number, clock, make)
+                .map_err(|error| StartError::Other(format!("cannot start a core thread: {error}")))?;
+            threads.push(thread);
+        }
+        let source = Arc::new(Source::new(broker, threads.len()));
+        let acceptor = accept::Acceptor::start(listener, threads)
+            .map_err(|error| StartError::Other(format!("cannot accept connections: {error}")))?;
+        Ok(Self { addresses: vec![address], source, acceptor })
+    }
+
+    /// Where clients connect.
+    pub(crate) fn client_addresses(&self) -> Vec<SocketAddr> {
+        self.addresses.clone()
+    }
+
+    /// What monitoring shows.
+    pub(crate) fn monitor_source(&self) -> Arc<dyn MonitorSource> {
+        self.source.clone()
+    }
+
+    /// Ends all connections and threads.
+    pub(crate) fn stop(self) {
+        self.acceptor.stop();
+    }
+}
+
+fn broker_config(options: &Options, identity: &Identity, address: SocketAddr) -> BrokerConfig {
+    let limits = &options.limits;
+    BrokerConfig {
+        info: ServerInfo {
+            server_id: identity.server_id.clone(),
+            server_name: identity.server_name.clone(),
+            version: identity.version.to_owned(),
+            proto: 1,
+            git_commit: if identity.git_commit.is_empty() { "dev" } else { identity.git_commit }.to_owned(),
+            go: concat!("rust", env!("CARGO_PKG_RUST_VERSION")).to_owned(),
+            host: options.listen.host.clone(),
+            port: address.port(),
+            headers: true,
+            max_payload: limits.max_payload,
+            xkey: identity.xkey.clone(),
+            ..ServerInfo::default()
+        },
+        auth: options.auth.config.clone(),
+        payload_max: limits.max_payload,
+        control_line_max: limits.max_control_line,
+        pending_max: limits.max_pending,
+        connections_max: limits.max_connections,
+        subscriptions_max: limits.max_subscriptions,
+        ping_interval: limits.ping_interval,
+        pings_out_max: limits.ping_max,
+        auth_timeout: options.auth.timeout,
+        write_deadline: limits.write_deadline,
+    }
+}

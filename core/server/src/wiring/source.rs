@@ -1,0 +1,37 @@
+//! What monitoring is told.
+
+use crate::monitor::{Health, HealthQuestion, MonitorSource};
+use forebay_api::monitor::varz::Varz;
+use forebay_broker::Broker;
+use std::sync::Arc;
+
+/// The server as monitoring sees it.
+pub(super) struct Source {
+    broker: Arc<Broker>,
+    cores: usize,
+}
+
+impl Source {
+    pub(super) fn new(broker: Arc<Broker>, cores: usize) -> Self {
+        Self { broker, cores }
+    }
+}
+
+impl MonitorSource for Source {
+    fn fill_varz(&self, varz: &mut Varz) {
+        let stats = self.broker.stats();
+        varz.in_msgs = stats.in_messages as i64;
+        varz.in_bytes = stats.in_bytes as i64;
+        varz.out_msgs = stats.out_messages as i64;
+        varz.out_bytes = stats.out_bytes as i64;
+        varz.connections = stats.connections as i32;
+        varz.total_connections = stats.total_connections;
+        varz.subscriptions = stats.subscriptions as u32;
+        varz.slow_consumers = stats.slow_consumers as i64;
+        varz.gomaxprocs = self.cores as i32;
+    }
+
+    fn health(&self, _: &HealthQuestion) -> Health {
+        Health::Ok
+    }
+}

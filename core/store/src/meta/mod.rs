@@ -1,0 +1,3 @@
+//! Databases under the meta store.
+
+pub mod sled;

@@ -1,0 +1,6 @@
+//! The store's integration tests: the conformance suite on each storage, and the crash test with its mutants.
+
+mod crash;
+mod damage;
+mod files;
+mod lane;

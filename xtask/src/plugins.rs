@@ -1,0 +1,62 @@
+//! Builds the bundled plugins to WebAssembly and puts them where the example configurations name them.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use crate::checkout::Checkout;
+use crate::process::{cargo, must_succeed};
+use crate::toolchain;
+
+/// The bundled plugins: a small workspace of its own, so that the server's build knows nothing of it.
+const WORKSPACE: &str = "plugins/bundled";
+/// Where the configurations look for the files, relative to themselves.
+const DESTINATION: &str = "config/plugins";
+/// What plugins are compiled for.
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Whether there are bundled plugins in this checkout.
+pub(crate) fn exist(checkout: &Checkout) -> bool {
+    checkout.path(WORKSPACE).join("Cargo.toml").is_file()
+}
+
+/// Builds all bundled plugins; where each file went.
+pub(crate) fn build(checkout: &Checkout) -> Result<Vec<PathBuf>> {
+    if !exist(checkout) {
+        println!("plugins: {WORKSPACE} does not exist yet, nothing to build");
+        return Ok(Vec::new());
+    }
+    toolchain::ensure_targets(checkout)?;
+    let folder = checkout.path(WORKSPACE);
+    let target = checkout.target.join("plugins");
+    let mut build = cargo(&folder);
+    build.args(["build", "--release", "--target", TARGET]).env("CARGO_TARGET_DIR", &target);
+    must_succeed(build)?;
+    let built = target.join(TARGET).join("release");
+    let destination = checkout.path(DESTINATION);
+    std::fs::create_dir_all(&destination)?;
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(&built).with_context(|| format!("reading {}", built.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "wasm") {
+            files.push(install(&path, &destination)?);
+        }
+    }
+    if files.is_empty() {
+        bail!("no .wasm file in {}", built.display());
+    }
+    files.sort();
+    for file in &files {
+        println!("plugins: {}", checkout.name(file));
+    }
+    Ok(files)
+}
+
+/// Copies beside the destination and renames, so that a server that watches the file never sees half of it.
+fn install(path: &std::path::Path, destination: &std::path::Path) -> Result<PathBuf> {
+    let name = path.file_name().context("a file without a name")?.to_string_lossy().replace('_', "-");
+    let (part, file) = (destination.join(format!(".{name}.part")), destination.join(&name));
+    std::fs::copy(path, &part).with_context(|| format!("copying to {}", part.display()))?;
+    std::fs::rename(&part, &file)?;
+    Ok(file)
+}
