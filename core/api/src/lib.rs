@@ -4,6 +4,7 @@
 //! Configurations and infos of streams ([`stream`]), consumers ([`consumer`]) and accounts ([`account`]), byte for byte
 //! as nats-server 2.15.1 writes them; errors from one table ([`error`]); the endpoints ([`routes`]) and their subjects
 //! ([`subjects`]); publish headers and acks ([`publish`]); acks of deliveries ([`ack`]) and pull requests ([`pull`]);
+//! advisories ([`advisory`]);
 //! Go's JSON ([`json`]), durations ([`duration`]) and times ([`time`]); the monitoring documents ([`monitor`]).
 //!
 //! # Boundary
@@ -20,6 +21,7 @@
 
 pub mod account;
 pub mod ack;
+pub mod advisory;
 pub mod consumer;
 pub mod decimal;
 pub mod duration;

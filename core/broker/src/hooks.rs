@@ -90,8 +90,8 @@ pub trait TransformHook {
         chain(self, bindings, message)
     }
 
-    /// True if a call since the last question used up its time. The caller ends its turn then, so that others on the
-    /// thread wait for at most one such call.
+    /// True if a call since the last question ended at one of its limits (time, memory, stack). The caller ends its turn
+    /// then, so that others on the thread wait for at most one such call.
     fn take_limit_hit(&mut self) -> bool {
         false
     }
@@ -140,7 +140,7 @@ pub enum FilterVerdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FilterOutcome {
     /// How many messages the verdict is about, from the first on. The caller offers the rest again in its next turn,
-    /// or, with [`FilterVerdict::Pause`], after a while. It may be zero after a call that used up its time.
+    /// or, with [`FilterVerdict::Pause`], after a while. It may be zero after a call that ended at a limit.
     pub judged: usize,
     /// The verdict; bits from `judged` on are zero.
     pub verdict: FilterVerdict,
@@ -152,7 +152,7 @@ pub trait FilterHook {
     /// A delivery loop calls [`FilterHook::filter_batch`] instead.
     fn filter(&mut self, binding: u32, messages: &[MessageRef<'_>]) -> FilterVerdict;
 
-    /// Judges as many of the messages as one turn may: it stops after a call that used up its time.
+    /// Judges as many of the messages as one turn may: it stops after a call that ended at one of its limits.
     fn filter_batch(&mut self, binding: u32, messages: &[MessageRef<'_>]) -> FilterOutcome {
         let verdict = self.filter(binding, messages);
         let judged = if verdict == FilterVerdict::Pause { 0 } else { messages.len() };

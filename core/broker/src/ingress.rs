@@ -20,7 +20,7 @@ pub struct Inbound<'a> {
 }
 
 /// One per thread; called on that thread, in the turn that read the message.
-pub trait Ingress {
+pub trait Ingress: Send {
     /// A message matched the internal subscription made with number `target`.
     fn message(&mut self, thread: &mut ThreadState, account: &Arc<Account>, target: u64, message: &Inbound<'_>);
 

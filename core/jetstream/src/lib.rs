@@ -20,6 +20,7 @@
 //! answers (`forebay-api`), agreement between servers (`forebay-cluster`).
 
 pub mod account;
+pub mod api;
 mod codec;
 pub mod command;
 pub mod consumer;
@@ -31,6 +32,7 @@ pub mod meta;
 pub mod metrics;
 pub mod mutant;
 pub mod record;
+pub mod run;
 pub mod shard;
 pub mod stream;
 

@@ -8,7 +8,9 @@ use crate::listen::owner::Owner;
 use crate::listen::tcp;
 use forebay_broker::limits::STALL_MS;
 use forebay_broker::{CloseReason, ThreadState, Wake};
+use forebay_jetstream::run::Delivery;
 use std::cell::{Cell, RefCell, RefMut};
+use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
@@ -23,6 +25,8 @@ const READ_BUFFER: usize = 64 << 10;
 const ACCEPTED_MAX: usize = 4096;
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);
+/// How often JetStream's timers are looked at, and positions logged (DESIGN §4.3: coalesced within 5 ms).
+const JETSTREAM_TICK: Duration = Duration::from_millis(5);
 /// How long a publisher to a congested connection waits before it looks again.
 pub(crate) const STALL_PAUSE: Duration = Duration::from_millis(STALL_MS);
 
@@ -144,22 +148,31 @@ struct Stop {
     notify: Notify,
 }
 
-/// Makes the state of a core on its own thread.
-pub(crate) type MakeState = Box<dyn FnOnce() -> ThreadState + Send>;
+/// What a core starts with.
+pub(crate) struct CoreStart {
+    pub(crate) state: ThreadState,
+    /// JetStream's deliveries on this core.
+    pub(crate) delivery: Option<Delivery>,
+    /// This core looks after what is due in all shards.
+    pub(crate) ticks: bool,
+}
+
+/// Makes what a core starts with, on its own thread.
+pub(crate) type MakeCore = Box<dyn FnOnce() -> CoreStart + Send>;
 
 impl CoreThread {
     /// Starts the thread.
     ///
     /// # Errors
     /// The operating system gives no thread or no event queue.
-    pub(crate) fn start(number: usize, clock: Clock, make: MakeState) -> io::Result<Self> {
+    pub(crate) fn start(number: usize, clock: Clock, make: MakeCore) -> io::Result<Self> {
         let (accepted, incoming) = mpsc::channel(ACCEPTED_MAX);
         let load = Arc::new(AtomicUsize::new(0));
         let stop = Arc::new(Stop::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (thread_load, thread_stop) = (load.clone(), stop.clone());
         let thread = std::thread::Builder::new().name(format!("core-{number}")).spawn(move || {
-            let state = make();
+            let CoreStart { state, delivery, ticks } = make();
             let core = Rc::new(Core {
                 write_deadline: state.broker().config().write_deadline,
                 state: RefCell::new(state),
@@ -169,6 +182,9 @@ impl CoreThread {
                 timers: RefCell::default(),
             });
             let local = tokio::task::LocalSet::new();
+            if let Some(delivery) = delivery {
+                local.spawn_local(deliver(core.clone(), delivery, ticks));
+            }
             local.block_on(&runtime, run(core, incoming, thread_load, thread_stop));
         })?;
         Ok(Self { accepted, load, stop, thread: Some(thread) })
@@ -201,6 +217,36 @@ impl CoreThread {
             // A panic on the thread was reported by it.
             let _ = thread.join();
         }
+    }
+}
+
+/// Delivers for consumers, and on one core keeps an eye on what is due.
+async fn deliver(core: Rc<Core>, delivery: Delivery, ticks: bool) {
+    let delivery = Rc::new(RefCell::new(delivery));
+    if ticks {
+        let (core, delivery) = (core.clone(), delivery.clone());
+        tokio::task::spawn_local(async move {
+            let mut interval = tokio::time::interval(JETSTREAM_TICK);
+            interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                interval.tick().await;
+                core.with(|thread| {
+                    delivery.borrow_mut().tick(thread);
+                    thread.flush();
+                });
+            }
+        });
+    }
+    loop {
+        poll_fn(|cx| delivery.borrow().poll_work(cx)).await;
+        core.with(|thread| {
+            delivery.borrow_mut().step(thread);
+            if thread.has_ingress_work() {
+                core.end_turn_soon();
+            }
+            thread.flush();
+        });
+        tokio::task::yield_now().await;
     }
 }
 

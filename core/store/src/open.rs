@@ -1,6 +1,6 @@
 //! Opening a store: its identity, its epoch, its newest checkpoint, and the end of its log.
 
-use crate::checkpoint::{Checkpoints, checkpoint_of_name};
+use crate::checkpoint::{Checkpoint, Checkpoints, checkpoint_of_name};
 use crate::config::Config;
 use crate::error::OpenError;
 use crate::log::footer::footer_of_name;
@@ -14,6 +14,7 @@ use crate::log::waiting::{LaneLimits, Shared, Start};
 use crate::storage::disk::LOCK_FILE;
 use crate::storage::{FileInfo, Storage, TEMPORARY};
 use crate::store::{Opened, Recovered, StoreParts, buffer_bytes};
+use hashbrown::HashMap;
 use std::io;
 use std::sync::Arc;
 
@@ -94,14 +95,7 @@ pub(crate) fn open<T>(storage: Arc<dyn Storage>, mut config: Config) -> Result<O
     let recycled = recycle_unused(&*storage, &files, &found)?;
     storage.sync_names().map_err(OpenError::io("syncing the store's folder"))?;
 
-    let mut indexes = found.indexes.clone();
-    for shard in checkpoint.iter().flat_map(|c| &c.shards) {
-        let index = indexes.entry(shard.shard).or_insert(0);
-        *index = (*index).max(shard.index);
-    }
-    for index in indexes.values_mut() {
-        *index += 1;
-    }
+    let indexes = next_indexes(&found, checkpoint.as_ref());
     let limits = LaneLimits {
         segment_bytes: identity.segment_bytes,
         group_bytes: config.group_bytes,
@@ -137,6 +131,19 @@ pub(crate) fn open<T>(storage: Arc<dyn Storage>, mut config: Config) -> Result<O
     let (store, lane) = parts.build();
     let recovered = Recovered { checkpoint, damage: found.damage, stats: found.stats, pieces: found.pieces };
     Ok(Opened { store: Arc::new(store), lane, recovered })
+}
+
+/// The index that each local shard's next entry gets.
+fn next_indexes(found: &FoundLog, checkpoint: Option<&Checkpoint>) -> HashMap<u32, u64> {
+    let mut indexes = found.indexes.clone();
+    for shard in checkpoint.into_iter().flat_map(|c| &c.shards) {
+        let index = indexes.entry(shard.shard).or_insert(0);
+        *index = (*index).max(shard.index);
+    }
+    for index in indexes.values_mut() {
+        *index += 1;
+    }
+    indexes
 }
 
 /// Removes files that were never finished, which their names say, and lists the others.

@@ -3,7 +3,8 @@
 
 use crate::log::format::Location;
 use crate::sequence_index::{Link, SequenceIndex, Slot};
-use crate::subject_index::{SubjectIndex, SubjectState, is_literal, matches};
+use crate::subject_index::{SubjectIndex, SubjectState};
+use forebay_subject::{filter_matches, is_literal};
 use std::ops::RangeInclusive;
 
 /// Why a change was refused.
@@ -295,7 +296,8 @@ impl StreamIndex {
         // One look-up instead of a walk where no wildcard is.
         let literal = is_literal(filter);
         let one = if literal { self.subject_of(filter) } else { None };
-        let walk = (!literal).then(|| self.subjects.iter().map(|(_, s)| s).filter(move |s| matches(filter, &s.name)));
+        let walk =
+            (!literal).then(|| self.subjects.iter().map(|(_, s)| s).filter(move |s| filter_matches(filter, &s.name)));
         one.into_iter().chain(walk.into_iter().flatten())
     }
 
@@ -429,7 +431,7 @@ impl Matcher {
         match &self.filters {
             Filters::All => true,
             Filters::One(name) => **name == *subject,
-            Filters::Many(list) => list.iter().any(|f| matches(f, subject)),
+            Filters::Many(list) => list.iter().any(|f| filter_matches(f, subject)),
         }
     }
 
@@ -452,6 +454,9 @@ impl Matcher {
 }
 
 mod encode;
+mod rebuild;
+
+pub use rebuild::{Rebuilt, StreamIndexBuilder};
 
 #[cfg(test)]
 mod tests;

@@ -96,50 +96,9 @@ impl SubjectIndex {
     }
 }
 
-/// Whether a literal subject matches a filter with `*` and `>`.
-pub(crate) fn matches(filter: &[u8], subject: &[u8]) -> bool {
-    let mut tokens = subject.split(|b| *b == b'.');
-    let mut wanted = filter.split(|b| *b == b'.').peekable();
-    loop {
-        match (wanted.next(), tokens.next()) {
-            (None, None) => return true,
-            (Some(b">"), Some(_)) if wanted.peek().is_none() => return true,
-            (Some(b"*"), Some(_)) => {}
-            (Some(want), Some(token)) if want == token => {}
-            _ => return false,
-        }
-    }
-}
-
-/// Whether a filter has no wildcards.
-pub(crate) fn is_literal(filter: &[u8]) -> bool {
-    !filter.split(|b| *b == b'.').any(|token| token == b"*" || token == b">")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn filters_match_as_in_nats() {
-        for (filter, subject, expected) in [
-            ("a.b", "a.b", true),
-            ("a.b", "a.c", false),
-            ("a.*", "a.b", true),
-            ("a.*", "a.b.c", false),
-            ("a.*", "a", false),
-            ("a.>", "a.b.c", true),
-            ("a.>", "a", false),
-            (">", "a", true),
-            ("*.b.>", "x.b.c.d", true),
-            ("a.>b", "a.>b", true),
-            ("*", "a.b", false),
-        ] {
-            assert_eq!(matches(filter.as_bytes(), subject.as_bytes()), expected, "{filter} {subject}");
-        }
-        assert!(is_literal(b"a.b*.>c"));
-        assert!(!is_literal(b"a.>"));
-    }
 
     #[test]
     fn ids_are_reused_under_another_generation() {

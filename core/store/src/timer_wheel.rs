@@ -136,7 +136,7 @@ impl TimerWheel {
         if until > self.current {
             self.current = until;
         }
-        self.call_in_the_far();
+        self.call_in_the_far(now, out);
         let expired = out.get_mut(before..).unwrap_or_default();
         expired.sort_unstable();
         self.len -= expired.len();
@@ -175,10 +175,14 @@ impl TimerWheel {
         })
     }
 
-    fn call_in_the_far(&mut self) {
-        let near = |wheel: &TimerWheel, t: &Timer| wheel.slot_of(tick(t.at)).is_some();
-        if self.far.iter().any(|t| near(self, t)) {
-            for timer in std::mem::take(&mut self.far) {
+    fn call_in_the_far(&mut self, now: i64, out: &mut Vec<(i64, u64)>) {
+        if !self.far.iter().any(|t| self.slot_of(tick(t.at)).is_some()) {
+            return;
+        }
+        for timer in std::mem::take(&mut self.far) {
+            if timer.at <= now {
+                out.push((timer.at, timer.key));
+            } else {
                 self.place(timer);
             }
         }

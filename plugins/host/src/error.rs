@@ -61,6 +61,11 @@ impl ErrorReason {
         }
     }
 
+    /// True if the call ended at one of its limits, and so took long.
+    pub fn is_limit(self) -> bool {
+        matches!(self, Self::Timeout | Self::Memory | Self::Stack)
+    }
+
     /// True if the guest misbehaved: its instance is thrown away, and the breaker counts it.
     pub fn is_misbehaviour(self) -> bool {
         !matches!(self, Self::Failed | Self::Oversize | Self::Breaker)

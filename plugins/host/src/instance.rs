@@ -286,8 +286,10 @@ impl Guest {
     /// Asks the guest for a mailbox of at least `bytes`.
     #[cold]
     fn reserve(&mut self, bytes: usize) -> Result<(), CallError> {
-        let bytes = bytes.next_power_of_two();
+        let bytes = bytes.max(MAILBOX_BYTES).next_power_of_two();
         let asked = i32::try_from(bytes).map_err(|_| oversize())?;
+        // The old mailbox is the guest's again, whether it has room for another one or not.
+        self.mailbox = Mailbox::default();
         let at = self.buf.call(&mut self.store, asked).map_err(|error| classify(&mut self.store, &error))?;
         let at = at as u32 as usize;
         if at == 0 {

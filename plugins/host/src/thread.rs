@@ -71,9 +71,10 @@ impl ThreadPlugins {
         Self { table, caller: Caller { shared, limit_hit: false }, slots: Vec::new() }
     }
 
-    /// Looks whether another set was published since.
+    /// Looks whether another set was published since. Each call does; a thread that may not call for long can do so by
+    /// itself (once a turn, or when it is told of a reload), so that it does not keep what is gone.
     #[inline]
-    fn refresh(&mut self) {
+    pub fn refresh(&mut self) {
         if self.caller.shared.generation.load(Ordering::Acquire) != self.table.generation {
             self.take_table();
         }
@@ -173,7 +174,7 @@ impl Caller {
         };
         let reason = error.reason.as_str();
         slot.counters.error(error.reason, 1);
-        self.limit_hit |= error.reason == ErrorReason::Timeout;
+        self.limit_hit |= error.reason.is_limit();
         if !error.reason.is_misbehaviour() {
             tracing::debug!(target: "plugin", plugin, sha, generation, reason, error = %error, "plugin call failed");
             if call.admission == Admission::Probe {
@@ -330,7 +331,7 @@ struct FilterTurn<'a> {
 }
 
 impl FilterTurn<'_> {
-    /// Judges until all are judged, a call used up its time, or the policy pauses (true).
+    /// Judges until all are judged, a call ends at a limit, or the policy pauses (true).
     fn run(&mut self, messages: &[MessageRef<'_>]) -> bool {
         let needs = self.generation.artifact.section.filter.unwrap_or_default();
         while let Some(rest) = messages.get(self.judged..).filter(|rest| !rest.is_empty()) {

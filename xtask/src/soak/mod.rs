@@ -1,6 +1,7 @@
 //! `cargo xtask soak NAME`: tests that take long, run by hand; their last results stand in docs/reliability.md.
 
 mod crash;
+mod dashboard;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -20,6 +21,9 @@ pub(crate) struct Options {
     /// Where the stores go; by default a temporary folder.
     #[arg(long)]
     folder: Option<std::path::PathBuf>,
+    /// For `dashboard`: where the running server's monitoring port is.
+    #[arg(long, default_value = "127.0.0.1:8222")]
+    metrics: std::net::SocketAddr,
 }
 
 /// A long test.
@@ -29,8 +33,14 @@ struct Soak {
     run: fn(&Checkout, &Options) -> Result<bool>,
 }
 
-const SOAKS: &[Soak] =
-    &[Soak { name: "crash", what: "kill -9 under load, restart, compare with the acks", run: crash::run }];
+const SOAKS: &[Soak] = &[
+    Soak { name: "crash", what: "kill -9 under load, restart, compare with the acks", run: crash::run },
+    Soak {
+        name: "dashboard",
+        what: "a real Prometheus asks a running server every panel's query",
+        run: dashboard::run,
+    },
+];
 
 /// Runs the named one; whether it found nothing.
 pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<bool> {

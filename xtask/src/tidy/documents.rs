@@ -1,6 +1,7 @@
 //! Documents that speak of the code are held against it: named paths exist, links lead somewhere, hashes are fresh.
 
 use anyhow::Result;
+use sha2::{Digest, Sha256};
 
 use crate::tidy::Inspection;
 
@@ -20,10 +21,6 @@ const ROOTS: &[&str] = &[
     ".ci/",
     "changelog.d/",
 ];
-/// The byte layout on disk is described in the one and implemented in the other; the first carries the second's hash.
-const FORMAT_DOCUMENT: &str = "docs/design/store-format.md";
-const FORMAT_SOURCE: &str = "core/store/src/log/format.rs";
-
 pub(super) fn check(inspection: &mut Inspection) -> Result<()> {
     for document in PATHS_CHECKED {
         check_paths(inspection, document)?;
@@ -31,11 +28,12 @@ pub(super) fn check(inspection: &mut Inspection) -> Result<()> {
     for path in inspection.checkout.files("docs", ".md")? {
         let name = inspection.checkout.name(&path);
         check_links(inspection, &name)?;
+        check_hashes(inspection, &name);
     }
     for document in ["README.md", "CONTRIBUTING.md", "dashboards/README.md"] {
         check_links(inspection, document)?;
     }
-    check_format_hash(inspection)
+    Ok(())
 }
 
 fn read(inspection: &Inspection, name: &str) -> Option<String> {
@@ -96,24 +94,26 @@ fn links(line: &str) -> impl Iterator<Item = &str> {
     line.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(target, _)| target))
 }
 
-fn check_format_hash(inspection: &mut Inspection) -> Result<()> {
-    let (Some(document), Some(source)) = (read(inspection, FORMAT_DOCUMENT), read(inspection, FORMAT_SOURCE)) else {
-        return Ok(());
-    };
-    let hash = fnv(&source);
-    if !document.contains(&hash) {
-        let what = format!(
-            "the layout in {FORMAT_SOURCE} changed: bring the drawing up to date, then write its hash `{hash}` there"
-        );
-        inspection.find(FORMAT_DOCUMENT, what);
+/// A document that draws what a source file implements (a byte layout, an ABI) carries the file's hash, as
+/// `<!-- path sha256 -->`: whoever changes the file looks at the drawing, and then writes the new hash.
+fn check_hashes(inspection: &mut Inspection, document: &str) {
+    let Some(text) = read(inspection, document) else { return };
+    for (path, stated) in text.lines().filter_map(stated_hash) {
+        let Ok(bytes) = std::fs::read(inspection.checkout.path(path)) else {
+            inspection.find(document, format!("{path}, whose hash it carries, does not exist"));
+            continue;
+        };
+        let actual = format!("{:x}", Sha256::digest(bytes));
+        if actual != stated {
+            inspection
+                .find(document, format!("{path} changed: bring the page up to date, then write its hash {actual}"));
+        }
     }
-    Ok(())
 }
 
-/// FNV-1a over the text, 64 bits in hex: it only has to notice a change.
-fn fnv(text: &str) -> String {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, step))
+fn stated_hash(line: &str) -> Option<(&str, &str)> {
+    let (path, hash) = line.strip_prefix("<!-- ")?.strip_suffix(" -->")?.split_once(' ')?;
+    (hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some((path, hash))
 }
 
 #[cfg(test)]
@@ -131,7 +131,9 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_fnv_1a() {
-        assert_eq!(fnv("a"), "af63dc4c8601ec8c");
+    fn a_hash_is_told_from_any_other_comment() {
+        let hash = "0".repeat(64);
+        assert_eq!(stated_hash(&format!("<!-- a/b.rs {hash} -->")), Some(("a/b.rs", hash.as_str())));
+        assert_eq!(stated_hash("<!-- checked by xtask: sha256 -->"), None);
     }
 }

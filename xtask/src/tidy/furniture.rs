@@ -53,7 +53,7 @@ fn check_first_line(source: &Source, say: &mut Say<'_>) {
 
 fn check_page(source: &Source, say: &mut Say<'_>) {
     let is_crate_page = source.name.ends_with("/src/lib.rs")
-        && ["core/", "plugins/host/", "sdk/"].iter().any(|room| source.name.starts_with(room));
+        && ["core/", "plugins/host/", "sdk/src/", "sdk/macros/"].iter().any(|room| source.name.starts_with(room));
     if !is_crate_page {
         return;
     }

@@ -49,14 +49,14 @@ fn read_info<B: ApiBackend>(call: &Call<'_, B>, stream: &Assignment, key: Consum
 /// `CONSUMER.CREATE` and `CONSUMER.DURABLE.CREATE`. A consumer that is the same already is answered at once.
 pub(super) fn create<B: ApiBackend>(call: &Call<'_, B>) -> Step {
     match prepare(call) {
-        Ok(Prepared::Same(info)) => call.answer(Ok(Described { info: Some(info) })),
+        Ok(Prepared::Same(info)) => call.answer(Ok(Described { info: Some(*info) })),
         Ok(Prepared::Command(command)) => Step::Propose { command, then: Then::ConsumerCreated(call.route().endpoint) },
         Err(error) => call.answer::<Described>(Err(error)),
     }
 }
 
 enum Prepared {
-    Same(ConsumerInfo),
+    Same(Box<ConsumerInfo>),
     Command(Command),
 }
 
@@ -81,7 +81,7 @@ fn prepare<B: ApiBackend>(call: &Call<'_, B>) -> Result<Prepared, ApiError> {
                 return Err(ApiError::consumer_already_exists());
             }
             if let (true, Some(info)) = (same, read_info(call, &stream, existing.key)) {
-                return Ok(Prepared::Same(show_consumer(call.backend.facts(), info)));
+                return Ok(Prepared::Same(Box::new(show_consumer(call.backend.facts(), info))));
             }
             if stream.config.retention == Retention::WorkQueue {
                 check_unique_filters(&config, &name, others)?;

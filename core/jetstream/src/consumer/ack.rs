@@ -6,6 +6,7 @@ use crate::codec::push_run;
 use crate::effect::{Advisory, LeaderOut};
 use crate::id::ConsumerKey;
 use crate::limits::SETTLED_AHEAD_RANGES_MAX;
+use crate::mutant;
 use forebay_api::consumer::AckPolicy;
 
 /// What a client says about a delivery.
@@ -141,6 +142,9 @@ impl Lead {
 impl Unlogged {
     #[inline]
     pub(crate) fn ack(&mut self, seq: u64) {
+        if mutant::active(mutant::ACKS_NOT_LOGGED) {
+            return;
+        }
         push_run(&mut self.acks, seq);
         self.dirty = true;
     }

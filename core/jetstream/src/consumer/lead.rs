@@ -60,6 +60,8 @@ pub(crate) struct Lead {
     pub(crate) unlogged: Unlogged,
     /// On the shard's list of those with something unlogged.
     pub(crate) listed: bool,
+    /// When a pause ends.
+    pub(crate) resume_at: Option<i64>,
     /// When somebody last used it.
     pub(crate) last_used: i64,
     pub(crate) last_delivered: Option<i64>,
@@ -99,6 +101,7 @@ impl Lead {
             ahead: ahead(state),
             unlogged: Unlogged::default(),
             listed: false,
+            resume_at: resume_at(rules, now),
             last_used: now,
             last_delivered: None,
             last_acked: None,
@@ -184,6 +187,7 @@ impl Lead {
         self.generation += 1;
         self.blocked_at = 0;
         self.last_used = now;
+        self.resume_at = resume_at(new, now);
         let subject = facts.deliver_subject.as_deref();
         if self.push.as_ref().map(|push| &*push.subject) != subject {
             self.push = push(new, facts);
@@ -198,9 +202,7 @@ impl Lead {
         earlier(self.waiting.poll_timeout());
         earlier(self.push.as_ref().and_then(Push::poll_timeout));
         earlier(self.inactive_at(rules));
-        if rules.pause_until > self.last_used {
-            earlier(Some(rules.pause_until));
-        }
+        earlier(self.resume_at);
         Some(at).filter(|at| *at != i64::MAX)
     }
 
@@ -298,6 +300,10 @@ pub(crate) fn count(delivered: u64, list: Option<&LastList>, matcher: &mut Match
     let from = list.seqs.partition_point(|seq| *seq <= delivered);
     let listed = list.seqs.iter().skip(from).filter(|seq| index.get(**seq).is_some()).count() as u64;
     listed + index.count_from(delivered.max(list.resume) + 1, matcher)
+}
+
+fn resume_at(rules: &Rules, now: i64) -> Option<i64> {
+    (rules.pause_until > now).then_some(rules.pause_until)
 }
 
 fn push(rules: &Rules, facts: &ConsumerFacts) -> Option<Push> {

@@ -7,6 +7,7 @@ use super::{AckDone, AckInput, Consumer, Rules};
 use crate::codec::push_run;
 use crate::effect::{Advisory, LeaderOut};
 use crate::id::ConsumerKey;
+use crate::mutant;
 
 impl Consumer {
     /// `-NAK`, with or without a delay.
@@ -23,7 +24,9 @@ impl Consumer {
             consumer_seq: ack.cseq,
             deliveries: u64::from(entry.deliveries),
         });
-        if delay > 0 {
+        if mutant::active(mutant::NAK_SETTLES) {
+            lead.pending.settle(ack.sseq);
+        } else if delay > 0 {
             lead.pending.retime(ack.sseq, now.saturating_add(delay));
         } else {
             lead.redeliver(key, &self.rules, ack.sseq, out);
@@ -53,6 +56,7 @@ impl Consumer {
             let to = std::sync::Arc::clone(&push.subject);
             collect(&self.facts, &mut out.statuses)(&to, kind);
         }
+        lead.resume_at.take_if(|at| *at <= now);
         if lead.inactive_at(&self.rules).is_some_and(|at| at <= now) {
             lead.unlogged.delete = true;
         }

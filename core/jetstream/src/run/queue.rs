@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 /// A consumer and the shard it lives in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Due {
+pub(super) struct Due {
     /// The shard's number.
     pub shard: u32,
     /// The consumer.
@@ -46,17 +46,6 @@ impl<R> Queue<R> {
             let mut state = self.state.lock();
             state.work.push_back(work);
             state.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    pub(super) fn extend(&self, due: impl Iterator<Item = Due>) {
-        let waker = {
-            let mut state = self.state.lock();
-            state.work.extend(due.map(Work::Due));
-            if state.work.is_empty() { None } else { state.waker.take() }
         };
         if let Some(waker) = waker {
             waker.wake();

@@ -5,7 +5,7 @@ use crate::id::StreamUid;
 
 /// What an internal subscription is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub(super) enum Target {
     /// A stream's subject.
     Stream(StreamTarget),
     /// `$JS.API.>`.
@@ -18,7 +18,7 @@ pub enum Target {
 
 /// A stream, as ingress needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StreamTarget {
+pub(super) struct StreamTarget {
     /// Where it lives.
     pub shard: u32,
     /// Which it is.
@@ -42,7 +42,7 @@ const UID_MASK: u64 = (1 << SHARD_SHIFT) - 1;
 
 impl Target {
     /// The number for the broker.
-    pub fn number(self) -> u64 {
+    pub(super) fn number(self) -> u64 {
         match self {
             Self::Stream(stream) => {
                 let flag = |set: bool, bit: u64| if set { bit } else { 0 };
@@ -60,7 +60,7 @@ impl Target {
 
     /// What a number means; `None` if it is not one of ours.
     #[inline]
-    pub fn of(number: u64) -> Option<Self> {
+    pub(super) fn of(number: u64) -> Option<Self> {
         match number >> KIND_SHIFT {
             KIND_STREAM => Some(Self::Stream(StreamTarget {
                 shard: (number >> SHARD_SHIFT & SHARD_MASK) as u32,

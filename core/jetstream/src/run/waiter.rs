@@ -5,7 +5,7 @@ use crate::id::NO_WAITER;
 use forebay_api::error::ApiError;
 
 /// What happens when an API command has been applied.
-pub type Completion = Box<dyn FnOnce(Result<ApiOk, ApiError>, &mut forebay_broker::ThreadState) + Send>;
+pub(super) type Completion = Box<dyn FnOnce(Result<ApiOk, ApiError>, &mut forebay_broker::ThreadState) + Send>;
 
 /// One reply that is owed.
 #[derive(Clone, Copy, Debug)]
@@ -80,11 +80,6 @@ impl Waiters {
         self.subjects.get(start..start + reply.len as usize).map(|subject| (reply.account as usize, subject))
     }
 
-    /// Every publish that waits.
-    pub(super) fn all_publishes(&self) -> impl Iterator<Item = (usize, &[u8])> {
-        self.publishes.iter().copied().flatten().filter_map(|reply| self.resolve(reply))
-    }
-
     /// The empty replies that are owed now.
     pub(super) fn afterwards(&self) -> impl Iterator<Item = (usize, &[u8])> {
         self.afterwards.iter().copied().filter_map(|reply| self.resolve(reply))
@@ -92,7 +87,12 @@ impl Waiters {
 
     /// Takes the completion that an outcome is for.
     pub(super) fn take_completion(&mut self, done: &ApiDone) -> Option<Completion> {
-        let at = self.completions.iter().position(|(ordinal, _)| *ordinal == done.waiter)?;
+        self.take_completion_of(done.waiter)
+    }
+
+    /// Takes the completion of a waiter.
+    pub(super) fn take_completion_of(&mut self, waiter: u32) -> Option<Completion> {
+        let at = self.completions.iter().position(|(ordinal, _)| *ordinal == waiter)?;
         Some(self.completions.swap_remove(at).1)
     }
 
@@ -113,7 +113,6 @@ mod tests {
         waiters.push_publish(3, b"_INBOX.a");
         assert_eq!((waiters.number(0), waiters.number(1)), (NO_WAITER, 1));
         assert_eq!(waiters.publish(1), Some((3, &b"_INBOX.a"[..])));
-        assert_eq!(waiters.all_publishes().count(), 1);
         assert_eq!(waiters.number(2), NO_WAITER);
     }
 }

@@ -164,7 +164,10 @@ impl Shard {
 
     /// Does what has become due; then call [`Shard::take_proposals`].
     pub fn handle_timeout(&mut self, now: i64, out: &mut LeaderOut) {
-        while let Some((at, who)) = self.timers.pop(now) {
+        // What is due again at once waits for the next call, so that this one ends.
+        let mut come = std::mem::take(&mut self.come);
+        come.extend(std::iter::from_fn(|| self.timers.pop(now)));
+        for (at, who) in come.drain(..) {
             match who {
                 Timed::Stream(uid) => {
                     let Some(stream) = self.streams.get_mut(&uid.0).filter(|stream| stream.armed == at) else {
@@ -186,6 +189,7 @@ impl Shard {
                 }
             }
         }
+        self.come = come;
     }
 
     /// True if [`Shard::take_proposals`] with [`Take::Urgent`] would find something.

@@ -52,6 +52,8 @@ pub struct Shard {
     local: Proposals,
     /// Scratch space.
     due: Vec<u64>,
+    /// Scratch space.
+    come: Vec<(i64, timer::Timed)>,
 }
 
 impl Shard {
@@ -70,6 +72,7 @@ impl Shard {
             outbox: Proposals::default(),
             local: Proposals::default(),
             due: Vec::new(),
+            come: Vec::new(),
         }
     }
 

@@ -34,7 +34,7 @@ pub use streams::DeclaredStream;
 pub use suggest::closest;
 
 /// Whether JetStream may be switched on. Step B sets it; until then the file and the flags refuse it.
-pub const BUILT_JETSTREAM: bool = false;
+pub const BUILT_JETSTREAM: bool = true;
 
 /// Whether plugins may be bound. Step C sets it.
 pub const BUILT_PLUGINS: bool = false;

@@ -1,17 +1,19 @@
 //! The only place that knows everyone: options in, a running server out.
 
 mod accept;
+mod jetstream;
 mod source;
 
 use crate::bind;
 use crate::clock::Clock;
-use crate::core_thread::CoreThread;
+use crate::core_thread::{CoreStart, CoreThread};
 use crate::entropy;
 use crate::error::StartError;
 use crate::identity::Identity;
 use crate::monitor::MonitorSource;
 use crate::options::Options;
 use forebay_broker::{Broker, BrokerConfig, ThreadState};
+use forebay_jetstream::run::{CoreIngress, Delivery};
 use forebay_protocol::info::ServerInfo;
 use source::Source;
 use std::net::SocketAddr;
@@ -22,6 +24,7 @@ pub(crate) struct Running {
     addresses: Vec<SocketAddr>,
     source: Arc<Source>,
     acceptor: accept::Acceptor,
+    jetstream: Option<jetstream::Running>,
 }
 
 impl Running {
@@ -34,18 +37,30 @@ impl Running {
             .map_err(|source| StartError::Listen { address: options.listen.to_string(), source })?;
         let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
         let broker = Broker::new(broker_config(options, identity, address));
+        let jetstream = match options.jetstream.enabled {
+            true => Some(jetstream::start(options, identity, clock, &broker)?),
+            false => None,
+        };
+        let js = jetstream.as_ref().map(|running| running.js.clone());
         let mut threads = Vec::new();
         for number in 0..options.core_thread_count() {
-            let (broker, seed) = (broker.clone(), entropy::u64());
-            let make = Box::new(move || ThreadState::new(broker, seed, clock.now(), clock.wall_nanos()));
+            let (broker, seed, js) = (broker.clone(), entropy::u64(), js.clone());
+            let make = Box::new(move || {
+                let mut state = ThreadState::new(broker, seed, clock.now(), clock.wall_nanos());
+                let delivery = js.map(|js| {
+                    state.set_ingress(Box::new(CoreIngress::new(js.clone())));
+                    Delivery::new(js, number)
+                });
+                CoreStart { state, delivery, ticks: number == 0 }
+            });
             let thread = CoreThread::start(number, clock, make)
                 .map_err(|error| StartError::Other(format!("cannot start a core thread: {error}")))?;
             threads.push(thread);
         }
-        let source = Arc::new(Source::new(broker, threads.len()));
+        let source = Arc::new(Source::new(broker, threads.len(), js));
         let acceptor = accept::Acceptor::start(listener, threads)
             .map_err(|error| StartError::Other(format!("cannot accept connections: {error}")))?;
-        Ok(Self { addresses: vec![address], source, acceptor })
+        Ok(Self { addresses: vec![address], source, acceptor, jetstream })
     }
 
     /// Where clients connect.
@@ -61,6 +76,9 @@ impl Running {
     /// Ends all connections and threads.
     pub(crate) fn stop(self) {
         self.acceptor.stop();
+        if let Some(jetstream) = self.jetstream {
+            jetstream.stop();
+        }
     }
 }
 
@@ -78,6 +96,7 @@ fn broker_config(options: &Options, identity: &Identity, address: SocketAddr) ->
             port: address.port(),
             headers: true,
             max_payload: limits.max_payload,
+            jetstream: options.jetstream.enabled,
             xkey: identity.xkey.clone(),
             ..ServerInfo::default()
         },

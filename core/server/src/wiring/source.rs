@@ -1,19 +1,22 @@
 //! What monitoring is told.
 
 use crate::monitor::{Health, HealthQuestion, MonitorSource};
+use forebay_api::monitor::healthz::HealthzError;
 use forebay_api::monitor::varz::Varz;
 use forebay_broker::Broker;
+use forebay_jetstream::run::JetStream;
 use std::sync::Arc;
 
 /// The server as monitoring sees it.
 pub(super) struct Source {
     broker: Arc<Broker>,
     cores: usize,
+    jetstream: Option<Arc<JetStream>>,
 }
 
 impl Source {
-    pub(super) fn new(broker: Arc<Broker>, cores: usize) -> Self {
-        Self { broker, cores }
+    pub(super) fn new(broker: Arc<Broker>, cores: usize, jetstream: Option<Arc<JetStream>>) -> Self {
+        Self { broker, cores, jetstream }
     }
 }
 
@@ -32,6 +35,10 @@ impl MonitorSource for Source {
     }
 
     fn health(&self, _: &HealthQuestion) -> Health {
+        if let Some(why) = self.jetstream.as_ref().and_then(|js| js.health()) {
+            let error = HealthzError { kind: "JETSTREAM".into(), account: None, stream: None, consumer: None, error: why.to_owned() };
+            return Health::Failed { status_code: 503, errors: vec![error] };
+        }
         Health::Ok
     }
 }

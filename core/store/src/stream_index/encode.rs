@@ -75,7 +75,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(StreamIndex, usize), IndexError> {
     Ok((index, bytes.len() - rest.len()))
 }
 
-fn put(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value as u8 & 0x7F) | 0x80);
         value >>= 7;
@@ -83,11 +83,11 @@ fn put(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-fn put_signed(out: &mut Vec<u8>, value: i64) {
+pub(super) fn put_signed(out: &mut Vec<u8>, value: i64) {
     put(out, ((value << 1) ^ (value >> 63)).cast_unsigned());
 }
 
-fn take(rest: &mut &[u8]) -> Result<u64, IndexError> {
+pub(super) fn take(rest: &mut &[u8]) -> Result<u64, IndexError> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
         let (byte, behind) = rest.split_first().ok_or(IndexError::Damaged)?;
@@ -100,7 +100,7 @@ fn take(rest: &mut &[u8]) -> Result<u64, IndexError> {
     Err(IndexError::Damaged)
 }
 
-fn take_signed(rest: &mut &[u8]) -> Result<i64, IndexError> {
+pub(super) fn take_signed(rest: &mut &[u8]) -> Result<i64, IndexError> {
     let value = take(rest)?;
     Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
 }

@@ -33,6 +33,15 @@ fn the_same_seed_gives_the_same_run() {
     }
 }
 
+/// `cargo test -p forebay-store --features test-util -- --ignored many_more_seeds`
+#[test]
+#[ignore = "takes minutes"]
+fn many_more_seeds() {
+    for seed in 1_000..1_600 {
+        run_seed(seed, LIVES).unwrap();
+    }
+}
+
 #[cfg(feature = "mutants")]
 mod mutants {
     use super::*;

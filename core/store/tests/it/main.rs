@@ -4,3 +4,4 @@ mod crash;
 mod damage;
 mod files;
 mod lane;
+mod meta;

@@ -53,8 +53,7 @@ mod tests {
 
     fn strikes() -> String {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../examples/data/strikes.jsonl");
-        let shared = "/work/shared/data/strikes.jsonl";
-        let data = std::fs::read_to_string(path).or_else(|_| std::fs::read_to_string(shared));
+        let data = std::fs::read_to_string(path);
         data.expect("examples/data/strikes.jsonl is there")
     }
 

@@ -11,8 +11,7 @@ use crate::guest::compiled;
 
 fn strikes() -> Vec<String> {
     let path = repository().join("examples/data/strikes.jsonl");
-    let data = std::fs::read_to_string(&path).or_else(|_| std::fs::read_to_string("/work/shared/data/strikes.jsonl"));
-    let data = data.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let data = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     data.lines().map(str::to_string).collect()
 }
 

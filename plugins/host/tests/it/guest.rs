@@ -73,8 +73,8 @@ pub(crate) fn filtering(body: &str) -> Vec<u8> {
     Text { filter: body.into(), ..Text::default() }.wasm()
 }
 
-/// A guest that keeps its config and answers each message with it as the payload.
-pub(crate) fn config_as_payload() -> Vec<u8> {
+/// A guest that keeps its config and answers each message with it as the payload. Each `edition` is another file.
+pub(crate) fn config_as_payload(edition: u64) -> Vec<u8> {
     let configure = "(memory.copy (i32.const 200000) (i32.const 1024) (local.get $n))
         (i32.store (i32.const 199992) (i32.const 1)) ;; one message
         (i32.store (i32.const 199996) (i32.const -1)) ;; subject unchanged
@@ -87,7 +87,7 @@ pub(crate) fn config_as_payload() -> Vec<u8> {
     Text {
         transform: transform.into(),
         configure: Some(configure.into()),
-        more: "(global $len (mut i32) (i32.const 0))".into(),
+        more: format!("(global $len (mut i32) (i32.const 0)) (func (result i64) i64.const {edition})"),
         ..Text::default()
     }
     .wasm()

@@ -318,3 +318,20 @@ fn a_leaking_guest_is_replaced_before_it_hits_its_limit() {
     assert_eq!(counts.calls_of("transform", "pass"), 200);
     assert!(counts.instantiations > 5, "200 MiB were leaked in instances of 16: {}", counts.instantiations);
 }
+
+#[test]
+fn a_rust_guest_survives_a_message_that_it_has_no_room_for() {
+    let fixture = Fixture::with(&compiled("testbed"), transform(TransformPolicy::Reject));
+    let mut thread = fixture.host.thread();
+    let huge = vec![b'x'; 20 << 20];
+    let large = vec![b'x'; 1 << 20];
+    for _ in 0..3 {
+        let verdict = thread.transform(0, &message("x.rename", &huge));
+        assert!(matches!(&verdict, TransformVerdict::Reject(why) if why.contains("no room")), "{verdict:?}");
+        for payload in [&b"small"[..], &large] {
+            let verdict = thread.transform(0, &message("x.rename", payload));
+            assert!(matches!(&verdict, TransformVerdict::Replace(emits) if emits.len() == 1), "{verdict:?}");
+        }
+    }
+    assert_eq!(fixture.counts().errors_of(ErrorReason::Oversize), 3);
+}

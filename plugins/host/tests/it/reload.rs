@@ -197,7 +197,7 @@ fn a_plugin_taken_out_stops_and_keeps_its_counts() {
 fn the_config_reaches_each_thread() {
     let fixture = Fixture::new();
     let apply = |v: u8| {
-        fixture.apply(&config_as_payload(), |set| {
+        fixture.apply(&config_as_payload(0), |set| {
             set.plugins[0].config = Some(json!({ "v": v }));
             transform(TransformPolicy::Reject)(set);
         })

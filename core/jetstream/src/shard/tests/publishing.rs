@@ -69,16 +69,16 @@ fn expectations_are_nats_servers() {
 fn old_messages_make_room() {
     let config = StreamConfig { max_msgs: 3, ..Bench::of("S", &["a.>"]) };
     let mut bench = Bench::new(config);
-    (0..5).for_each(|_| drop(bench.publish("a.b")));
+    (0..5).for_each(|_| assert!(bench.publish("a.b") > 0));
     assert_eq!(bench.seqs(), [3, 4, 5]);
     let config = StreamConfig { max_msgs_per_subject: 1, ..Bench::of("S", &["a.>"]) };
     let mut bench = Bench::new(config);
-    ["a.1", "a.2", "a.1"].iter().for_each(|subject| drop(bench.publish(subject)));
+    ["a.1", "a.2", "a.1"].iter().for_each(|subject| assert!(bench.publish(subject) > 0));
     assert_eq!(bench.seqs(), [2, 3]);
     // 30 and the subject and the payload: 34 each.
     let config = StreamConfig { max_bytes: 68, ..Bench::of("S", &["a.>"]) };
     let mut bench = Bench::new(config);
-    (0..3).for_each(|_| drop(bench.publish("a.b")));
+    (0..3).for_each(|_| assert!(bench.publish("a.b") > 0));
     assert_eq!((bench.seqs(), bench.state().bytes), (vec![2, 3], 68));
 }
 
@@ -106,7 +106,7 @@ fn a_full_stream_refuses_the_new_in_nats_servers_words() {
 #[test]
 fn a_rollup_replaces_its_subject_or_all() {
     let mut bench = Bench::new(StreamConfig { allow_rollup_hdrs: true, ..Bench::of("S", &["a.>"]) });
-    ["a.1", "a.2", "a.1"].iter().for_each(|subject| drop(bench.publish(subject)));
+    ["a.1", "a.2", "a.1"].iter().for_each(|subject| assert!(bench.publish(subject) > 0));
     assert_eq!(bench.publish_with("a.1", "Nats-Rollup: sub", b""), stored(4));
     assert_eq!(bench.seqs(), [2, 4]);
     assert_eq!(bench.publish_with("a.9", "Nats-Rollup: all", b""), stored(5));
@@ -155,7 +155,7 @@ fn a_sealed_stream_takes_nothing() {
 fn purges_go_by_filter_sequence_and_keep() {
     let purge = |filter: &str, below, keep| {
         let mut bench = Bench::new(Bench::of("S", &["a.>"]));
-        ["a.1", "a.2", "a.1", "a.2", "a.1"].iter().for_each(|subject| drop(bench.publish(subject)));
+        ["a.1", "a.2", "a.1", "a.2", "a.1"].iter().for_each(|subject| assert!(bench.publish(subject) > 0));
         let purged = bench.stream_command(&StreamCommand::Purge { filter: filter.into(), below, keep });
         let Ok(ApiOk::Purged(count)) = purged else { panic!("{purged:?}") };
         assert_eq!(count as usize, 5 - bench.seqs().len());
@@ -233,7 +233,7 @@ fn an_unknown_command_stops_the_shard() {
 #[test]
 fn a_moved_body_is_found_at_its_new_place() {
     let mut bench = Bench::new(Bench::of("S", &["a"]));
-    (0..4).for_each(|_| drop(bench.publish("a")));
+    (0..4).for_each(|_| assert!(bench.publish("a") > 0));
     let place = |bench: &Bench, seq| bench.shard.get_seq(UID, seq).map(|found| found.location).unwrap();
     let (old, new) = (place(&bench, 2), Location { segment: 9, offset: 64 });
     let ask = |bench: &Bench, at: &[Location]| {
@@ -252,7 +252,7 @@ fn a_moved_body_is_found_at_its_new_place() {
 #[test]
 fn info_pages_subjects_and_lists_what_is_deleted() {
     let mut bench = Bench::new(Bench::of("S", &["a.>"]));
-    ["a.1", "a.2", "a.1"].iter().for_each(|subject| drop(bench.publish(subject)));
+    ["a.1", "a.2", "a.1"].iter().for_each(|subject| assert!(bench.publish(subject) > 0));
     bench.stream_command(&StreamCommand::DeleteMessage { seq: 2, erase: false }).unwrap();
     let request =
         crate::stream::InfoRequest { deleted_details: true, subjects_filter: b"a.>".to_vec(), offset: 0 };

@@ -98,8 +98,9 @@ async fn a_queue_group_takes_each_message_once() -> Result<()> {
 }
 
 #[tokio::test]
-async fn order_is_kept_over_a_hundred_thousand_messages() -> Result<()> {
-    const COUNT: u64 = 100_000;
+async fn order_is_kept_over_many_messages() -> Result<()> {
+    // async-nats keeps 64 Ki messages for a slow reader and drops what comes then.
+    const COUNT: u64 = 50_000;
     let world = World::core()?;
     let (publisher, client) = (world.client().await?, world.client().await?);
     let mut subscriber = client.subscribe("ordered").await?;

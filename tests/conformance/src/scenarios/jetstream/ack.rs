@@ -25,6 +25,7 @@ fn told(scenario: Scenario) -> Scenario {
     scenario.sync().wait_ms(150).on("a").request(INFO, "")
 }
 
+// tidy: long — a list of scenarios, no logic
 fn acks() -> Vec<Scenario> {
     vec![
         told(fetched("an_empty_body_is_an_ack", "", "").publish("${p.reply.1}", "")),

@@ -16,6 +16,7 @@ fn pushed(name: &str, config: &str, count: usize) -> Scenario {
     consumer(scenario, "C", &format!(r#""durable_name":"C","deliver_subject":"out",{config}"#))
 }
 
+// tidy: long — a list of scenarios, no logic
 fn push() -> Vec<Scenario> {
     vec![
         pushed("what_is_there_is_delivered", r#""ack_policy":"none""#, 3).on("s").expect(3),
