@@ -1,6 +1,6 @@
 //! Builds the bundled plugins to WebAssembly and puts them where the example configurations name them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -30,7 +30,10 @@ pub(crate) fn build(checkout: &Checkout) -> Result<Vec<PathBuf>> {
     let folder = checkout.path(WORKSPACE);
     let target = checkout.target.join("plugins");
     let mut build = cargo(&folder);
-    build.args(["build", "--release", "--target", TARGET]).env("CARGO_TARGET_DIR", &target);
+    build.args(["build", "--release", "--locked", "--target", TARGET]).env("CARGO_TARGET_DIR", &target);
+    for package in packages(&folder)? {
+        build.args(["--package", &package]);
+    }
     must_succeed(build)?;
     let built = target.join(TARGET).join("release");
     let destination = checkout.path(DESTINATION);
@@ -52,8 +55,21 @@ pub(crate) fn build(checkout: &Checkout) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// The plugins that are shipped: the folders of the workspace (its testbed lies elsewhere).
+fn packages(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// Copies beside the destination and renames, so that a server that watches the file never sees half of it.
-fn install(path: &std::path::Path, destination: &std::path::Path) -> Result<PathBuf> {
+fn install(path: &Path, destination: &Path) -> Result<PathBuf> {
     let name = path.file_name().context("a file without a name")?.to_string_lossy().replace('_', "-");
     let (part, file) = (destination.join(format!(".{name}.part")), destination.join(&name));
     std::fs::copy(path, &part).with_context(|| format!("copying to {}", part.display()))?;

@@ -74,7 +74,11 @@ impl PullRequest {
     fn parse_json(body: &[u8]) -> Result<Self, BadPullRequest> {
         serde_json::from_slice(body)
             .or_else(|_| json::decode(body, UnknownFields::Ignored))
-            .map_err(|error| BadPullRequest(error.to_string()))
+            .map_err(|error| match error.to_string().as_str() {
+                // Here nats-server reads the whole body at once, and Go has other words for that.
+                "unexpected EOF" => BadPullRequest("unexpected end of JSON input".into()),
+                other => BadPullRequest(other.into()),
+            })
     }
 }
 
@@ -110,6 +114,6 @@ mod tests {
         assert_eq!(refusal(r#"{"idle_heartbeat":1}"#), "heartbeat value too large");
         let text = "json: cannot unmarshal string into Go struct field .batch of type int";
         assert_eq!(refusal(r#"{"batch":"x"}"#), text);
-        assert!(refusal("{").contains("unexpected EOF"));
+        assert!(refusal("{").contains("unexpected end of JSON input"));
     }
 }

@@ -17,7 +17,7 @@ const INFO_OPTIONAL: &[&str] = &["git_commit", "xkey", "api_lvl"];
 const API_TIMES: &[&str] =
     &["created", "ts", "first_ts", "last_ts", "time", "last_active", "timestamp", "leader_since"];
 /// Fields of JetStream's JSON that name one server or one event, or that measure time.
-const API_VOLATILE: &[&str] = &["id", "server_id", "leader", "pause_remaining", "_nats.ver", "_nats.level"];
+const API_VOLATILE: &[&str] = &["id", "server_id", "leader", "level", "pause_remaining", "_nats.ver", "_nats.level"];
 /// Headers that hold a moment.
 const HEADER_TIMES: &[&str] = &["Nats-Time-Stamp"];
 

@@ -3,6 +3,7 @@
 //! It ends with the line `N passed, N failed, N skipped` and exits with an error if anything failed.
 
 mod deny;
+mod examples;
 mod stages;
 mod tally;
 
@@ -13,6 +14,13 @@ use forebay_conformance::clock::Stopwatch;
 use crate::checkout::Checkout;
 use crate::test::stages::{STAGES, Stage, Workshop};
 use crate::test::tally::Tally;
+
+/// Features under which the workspace's tests are built: always the same ones, so that nothing is built twice.
+pub(crate) const TEST_FEATURES: &str = "forebay-store/test-util";
+/// The story crate needs a running binary, so it has a stage of its own.
+pub(crate) const STORIES: &str = "forebay-client-stories";
+/// What is tested together.
+pub(crate) const SELECTION: &[&str] = &["--workspace", "--exclude", STORIES];
 
 #[derive(Args)]
 pub(crate) struct Options {

@@ -8,14 +8,9 @@ use anyhow::{Context, Result};
 use crate::checkout::Checkout;
 use crate::process::{cargo, command, must_succeed, read_lines, succeeds};
 use crate::python::Venv;
-use crate::test::deny;
 use crate::test::tally::Tally;
+use crate::test::{SELECTION, STORIES, TEST_FEATURES, deny, examples};
 use crate::{codegen, plugins, tidy, toolchain};
-
-/// Features under which the workspace's tests are built: always the same ones, so that nothing is built twice.
-const TEST_FEATURES: &str = "forebay-store/test-util";
-/// The story crate needs a running binary, so it has a stage of its own.
-const STORIES: &str = "forebay-client-stories";
 
 /// One stage.
 pub(crate) struct Stage {
@@ -29,9 +24,9 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage { name: "setup", what: "toolchain and Python environment", run: setup },
     Stage { name: "fmt", what: "rustfmt finds nothing to change", run: fmt },
     Stage { name: "tidy", what: "sizes, edges, names, documents", run: tidy_stage },
-    Stage { name: "codegen", what: "generated files are fresh", run: codegen_stage },
     Stage { name: "clippy", what: "clippy finds nothing", run: clippy },
     Stage { name: "deny", what: "licences, bans, sources, advisories", run: deny::run },
+    Stage { name: "codegen", what: "generated files are fresh", run: codegen_stage },
     Stage { name: "unit", what: "cargo test over the workspace", run: unit },
     Stage { name: "mutants", what: "deliberate defects are found", run: mutants },
     Stage { name: "build", what: "the plugins and the binary that is tested from outside", run: build },
@@ -39,7 +34,11 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage { name: "conformance", what: "the same scenarios on nats-server and on ours", run: conformance },
     Stage { name: "python", what: "stories through nats-py", run: python },
     Stage { name: "rust", what: "stories through async-nats", run: rust },
-    Stage { name: "examples", what: "the examples build and their tests pass", run: examples },
+    Stage {
+        name: "examples",
+        what: "the first program prints the same on nats-server and on ours",
+        run: examples::run,
+    },
 ];
 
 /// What stages share: the checkout, and what earlier stages made.
@@ -53,7 +52,7 @@ impl Workshop {
         Self { checkout, venv: None }
     }
 
-    fn venv(&mut self) -> Result<&Venv> {
+    pub(crate) fn venv(&mut self) -> Result<&Venv> {
         if self.venv.is_none() {
             self.venv = Some(Venv::ensure(&self.checkout)?);
         }
@@ -61,7 +60,7 @@ impl Workshop {
     }
 
     /// The binary under test; built if a stage is run alone.
-    fn binary(&self) -> Result<PathBuf> {
+    pub(crate) fn binary(&self) -> Result<PathBuf> {
         let mut build = self.cargo();
         build.args(["build", "--package", "forebay", "--bin", "forebay"]);
         must_succeed(build)?;
@@ -102,7 +101,7 @@ fn clippy(workshop: &mut Workshop) -> Result<Tally> {
 
 fn unit(workshop: &mut Workshop) -> Result<Tally> {
     let mut test = workshop.cargo();
-    test.args(["test", "--workspace", "--exclude", STORIES, "--features", TEST_FEATURES, "--no-fail-fast"]);
+    test.arg("test").args(SELECTION).args(["--features", TEST_FEATURES, "--no-fail-fast"]);
     count_tests(test)
 }
 
@@ -167,12 +166,6 @@ fn rust(workshop: &mut Workshop) -> Result<Tally> {
     let mut test = workshop.cargo();
     test.args(["test", "--package", STORIES, "--no-fail-fast"]).env("FOREBAY_BIN", ours);
     count_tests(test)
-}
-
-fn examples(workshop: &mut Workshop) -> Result<Tally> {
-    let mut build = workshop.cargo();
-    build.args(["build", "--package", "first-program", "--package", "replay"]);
-    succeeds(build).map(Tally::check)
 }
 
 /// Runs cargo test, shows what is not a passing test, and counts.

@@ -21,7 +21,7 @@ use forebay_api::json::{self, UnknownFields};
 use forebay_api::level::is_above_server;
 use forebay_api::publish::header::{REQUIRED_API_LEVEL, header_value};
 use forebay_api::response::Response;
-use forebay_api::routes::{Body, Endpoint, Route, SYSTEM_RESPONSE, Scope};
+use forebay_api::routes::{Body, Endpoint, Route, Scope};
 use forebay_api::stream::StreamConfig;
 use forebay_api::subjects::ApiSubject;
 use serde::Serialize;
@@ -162,8 +162,8 @@ impl Reply {
 /// `CONSUMER.MSG.NEXT` has its own way through the run layer and is not for here.
 pub fn handle<B: ApiBackend>(backend: &B, request: &ApiRequest<'_>) -> Step {
     let Some(subject) = ApiSubject::parse(request.subject) else {
-        let payload = Response::<Nothing>::failed(SYSTEM_RESPONSE, ApiError::bad_request()).to_json();
-        return Step::Reply(Reply::json(payload, true));
+        // nats-server answers nothing to a subject that is none of the API's.
+        return Step::Silent;
     };
     if subject.route.scope == Scope::System {
         // Only the system account is answered, and there is none yet.

@@ -168,11 +168,7 @@ impl WaitQueue {
             if !request.no_wait {
                 return true;
             }
-            if request.delivered > 0 {
-                say(&request.reply, request.timeout());
-                return false;
-            }
-            if request.deadline == i64::MAX {
+            if request.delivered > 0 || request.deadline == i64::MAX {
                 say(&request.reply, StatusKind::NoMessages);
                 return false;
             }

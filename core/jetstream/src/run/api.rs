@@ -27,7 +27,6 @@ pub(super) fn serve(
     account: &Arc<Account>,
     message: &Inbound<'_>,
 ) -> bool {
-    js.api_calls.fetch_add(1, Ordering::Relaxed);
     let request = ApiRequest {
         account: &account.name,
         subject: message.subject,
@@ -36,7 +35,10 @@ pub(super) fn serve(
         now: thread.wall_ns(),
     };
     let to = Asker { account: account.clone(), reply: message.reply.into() };
-    match api::handle(&**js, &request) {
+    let step = api::handle(&**js, &request);
+    // An answer does not count the request that it is for.
+    js.api_calls.fetch_add(1, Ordering::Relaxed);
+    match step {
         Step::Silent => {}
         Step::NoResponders => return false,
         Step::Reply(reply) => to.answer(js, thread, &reply),

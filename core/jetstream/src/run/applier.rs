@@ -96,7 +96,9 @@ impl Applier {
 impl OnDurable<Waiters> for Applier {
     fn durable(&mut self, group: &Arc<Group>, entries: &mut Vec<DurableEntry<Waiters>>) {
         self.thread.set_now(self.js.clock.now(), self.js.clock.wall_ns());
+        let mut applied = 0;
         for mut entry in entries.drain(..) {
+            applied = entry.lsn;
             let records = Records::trusted(group.bytes(entry.range.clone()), entry.first_record, entry.count);
             let (lsn, index, waiters) = (entry.lsn, entry.index, &mut entry.attachment);
             match entry.kind {
@@ -106,6 +108,7 @@ impl OnDurable<Waiters> for Applier {
                 _ => {}
             }
         }
+        self.js.barriers.release(&self.js, applied);
         self.thread.end_turn();
         self.thread.flush();
     }
@@ -114,5 +117,6 @@ impl OnDurable<Waiters> for Applier {
         // Nobody is acked: what was written may or may not be there after a restart.
         tracing::error!(error = %failure, "The store failed; nothing is acked until the server is restarted");
         attachments.clear();
+        self.js.barriers.release(&self.js, u64::MAX);
     }
 }

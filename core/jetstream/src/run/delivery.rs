@@ -5,6 +5,7 @@
 
 use crate::consumer::{Batch, BatchEnd, BatchLimit, ConsumerFacts, Delivery as Message, PlacedStatus};
 use crate::run::api::PendingRead;
+use crate::run::barrier::Request;
 use crate::run::hands::Hands;
 use crate::run::queue::{Due, Work};
 use crate::run::waiter::Waiters;
@@ -23,6 +24,8 @@ const BATCH: BatchLimit = BatchLimit { messages: 256, bytes: 256 << 10 };
 pub(super) enum Ready {
     /// A batch whose bodies are all there.
     Batch(Box<ReadBatch>),
+    /// An API request whose turn has come.
+    Request(Box<Request>),
     /// An API request's message.
     Api(Box<PendingRead>, Result<RecordBuf, ReadError>),
 }
@@ -75,6 +78,7 @@ impl Delivery {
         match work {
             Work::Due(due) => self.deliver_due(thread, due),
             Work::Ready(Ready::Batch(batch)) => self.deliver_read(thread, *batch),
+            Work::Ready(Ready::Request(request)) => request.serve(&self.js.clone(), thread),
             Work::Ready(Ready::Api(read, body)) => read.go_on(&self.js.clone(), thread, self.core, body),
         }
         true

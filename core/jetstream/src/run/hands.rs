@@ -1,7 +1,8 @@
 //! Carries out what the machines ask for, after the shard's lock was let go: one pair of hands a thread.
 
 use crate::consumer::status::Status;
-use crate::effect::{ApiDone, Body, Effects, LeaderOut, Lifecycle, Proposals, PublishOutcome};
+use crate::consumer::ConsumerFacts;
+use crate::effect::{ApiDone, ApiOk, Body, Effects, LeaderOut, Lifecycle, Proposals, PublishOutcome};
 use crate::meta::MetaCommand;
 use crate::run::JetStream;
 use crate::run::shard_cell::{Proposer, submit};
@@ -21,6 +22,8 @@ pub(super) struct Hands {
     pub(super) proposals: Proposals,
     body: Vec<u8>,
     accounts: Vec<Arc<Account>>,
+    /// Push consumers that came just now and have somebody to deliver to.
+    bound: Vec<Arc<ConsumerFacts>>,
 }
 
 impl Default for Hands {
@@ -31,6 +34,7 @@ impl Default for Hands {
             proposals: Proposals::default(),
             body: Vec::new(),
             accounts: Vec::new(),
+            bound: Vec::new(),
         }
     }
 }
@@ -55,7 +59,10 @@ impl Hands {
             self.came(js, shard, change);
         }
         self.ack_publishes(thread, waiters);
-        for done in self.effects.replies.drain(..) {
+        for mut done in self.effects.replies.drain(..) {
+            if let Ok(ApiOk::Consumer(info)) = &mut done.result {
+                info.push_bound |= self.bound.iter().any(|facts| *facts.name == *info.name);
+            }
             complete(thread, waiters, done);
         }
         let statuses: Vec<Status> = self.effects.statuses.drain(..).chain(self.out.statuses.drain(..)).collect();
@@ -73,6 +80,7 @@ impl Hands {
             let account = account_by_number(&mut self.accounts, thread, account);
             thread.publish_internal(&account, reply, b"", b"", b"");
         }
+        self.bound.clear();
         self.effects.clear();
         self.out.clear();
     }
@@ -123,6 +131,7 @@ impl Hands {
                 let (_, interest) = js.registry.put_consumer(&js.broker, shard, facts, &watcher);
                 if let (Some(true), Some(cell)) = (interest, js.shard(shard)) {
                     let now = js.clock.wall_ns();
+                    self.bound.push(facts.clone());
                     cell.change(|state| state.shard.set_push_interest(facts.key, now, true, &mut self.out));
                 }
             }

@@ -59,6 +59,8 @@ pub struct CoreIngress {
     cache: RouteCache,
     accounts: Vec<Arc<Account>>,
     body: Vec<u8>,
+    /// The last entry that this thread handed to the lane.
+    submitted: u64,
 }
 
 impl CoreIngress {
@@ -74,6 +76,7 @@ impl CoreIngress {
             cache: RouteCache::default(),
             accounts: Vec::new(),
             body: Vec::new(),
+            submitted: 0,
             js,
         }
     }
@@ -108,7 +111,13 @@ impl CoreIngress {
         let Some(stage) = self.files.get_mut(shard as usize - 1) else { return };
         let waiters = std::mem::take(&mut stage.waiters);
         let result = self.js.lane.submit(NewEntry::local(shard, thread.wall_ns(), &stage.batch, waiters));
-        let Err(refused) = result else { return stage.batch.clear() };
+        let refused = match result {
+            Ok(placed) => {
+                self.submitted = placed.lsn;
+                return stage.batch.clear();
+            }
+            Err(refused) => refused,
+        };
         let error = match refused.reason {
             SubmitError::Full => ApiError::stream_too_many_requests(),
             SubmitError::DiskFull => ApiError::storage_resources_exceeded(),
@@ -257,6 +266,18 @@ impl CoreIngress {
         self.hands.carry_out(&js, thread, route.shard, &mut Waiters::default());
     }
 
+    /// Serves an API request; after what this thread has handed to the lane, so that a client sees what it wrote.
+    fn serve(&mut self, thread: &mut ThreadState, account: &Arc<Account>, message: &Inbound<'_>) {
+        self.turn_end(thread);
+        let js = self.js.clone();
+        if !js.barriers.is_applied(self.submitted) && js.barriers.wait(&js, self.submitted, account, message) {
+            return;
+        }
+        if !api::serve(&js, thread, account, message) {
+            self.nobody(thread, account, message);
+        }
+    }
+
     /// nats-server has no subscription where we have one for all: whoever asks is told that nobody answers.
     fn nobody(&mut self, thread: &mut ThreadState, account: &Arc<Account>, message: &Inbound<'_>) {
         if message.reply.is_empty() {
@@ -277,15 +298,10 @@ impl Ingress for CoreIngress {
         match Target::of(target) {
             Some(Target::Stream(stream)) => self.publish(thread, account, stream, message),
             Some(Target::Ack) => self.ack(thread, account, message),
-            Some(Target::Api) => {
-                // What the client said before comes before what it asks now.
-                self.turn_end(thread);
-                match message.subject.strip_prefix(NEXT_PREFIX) {
-                    Some(name) => self.pull(thread, account, message, name),
-                    None if api::serve(&self.js, thread, account, message) => {}
-                    None => self.nobody(thread, account, message),
-                }
-            }
+            Some(Target::Api) => match message.subject.strip_prefix(NEXT_PREFIX) {
+                Some(name) => self.pull(thread, account, message, name),
+                None => self.serve(thread, account, message),
+            },
             Some(Target::FlowControl) => self.flow_control(thread, account, message),
             None => {}
         }

@@ -8,6 +8,7 @@
 
 mod api;
 mod applier;
+mod barrier;
 mod delivery;
 mod hands;
 mod ingress;
@@ -77,6 +78,7 @@ pub struct JetStream {
     shards: Vec<ShardCell>,
     registry: Registry,
     queues: Vec<Queue<delivery::Ready>>,
+    barriers: barrier::Barriers,
     api_calls: AtomicU64,
     api_errors: AtomicU64,
     damaged: AtomicBool,

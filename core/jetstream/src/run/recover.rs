@@ -4,6 +4,7 @@ use crate::effect::{Applied, Effects};
 use crate::meta::{Meta, MetaEffects, MetaTodo};
 use crate::record::Record;
 use crate::run::applier::Applier;
+use crate::run::barrier::Barriers;
 use crate::run::hands::propose_command;
 use crate::run::queue::Queue;
 use crate::run::registry::Registry;
@@ -194,6 +195,7 @@ impl Machines {
             meta: Mutex::new(MetaCell { meta: self.meta, lsn: self.meta_lsn }),
             shards,
             registry: Registry::default(),
+            barriers: Barriers::default(),
             api_calls: AtomicU64::new(0),
             api_errors: AtomicU64::new(0),
             damaged: AtomicBool::new(false),

@@ -4,6 +4,7 @@
 //! collide may as well publish the same id twice. Time is the messages' own, so a replay forgets at the same places.
 
 use std::collections::VecDeque;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use hashbrown::HashMap;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
@@ -15,9 +16,40 @@ use crate::mutant;
 #[derive(Debug, Default)]
 pub(crate) struct Dedupe {
     seed: u64,
-    seen: HashMap<u128, u64>,
+    seen: HashMap<Key, u64, BuildHasherDefault<Taken>>,
     /// By rising time.
-    order: VecDeque<(i64, u128)>,
+    order: VecDeque<(i64, Key)>,
+}
+
+/// 128 bits of XXH3, in halves so that an entry takes no room for alignment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    high: u64,
+    low: u64,
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.low);
+    }
+}
+
+/// The keys are hashes already: the table takes a half as it is.
+#[derive(Default)]
+struct Taken(u64);
+
+impl Hasher for Taken {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        debug_assert!(false, "only keys are hashed");
+    }
+
+    fn write_u64(&mut self, half: u64) {
+        self.0 = half;
+    }
 }
 
 impl Dedupe {
@@ -48,7 +80,8 @@ impl Dedupe {
         for (time, key) in &self.order {
             out.put_i64(time - before);
             before = *time;
-            out.extend_from_slice(&key.to_le_bytes());
+            out.extend_from_slice(&key.low.to_le_bytes());
+            out.extend_from_slice(&key.high.to_le_bytes());
             out.put_u64(self.seen.get(key).copied().unwrap_or(0));
         }
     }
@@ -58,8 +91,7 @@ impl Dedupe {
         let mut before = 0i64;
         for _ in 0..r.count()? {
             before = before.checked_add(r.i64()?).ok_or(CodecError::Range)?;
-            let key = r.take(16)?.first_chunk().copied().ok_or(CodecError::Short)?;
-            let key = u128::from_le_bytes(key);
+            let key = Key { low: half(r)?, high: half(r)? };
             if dedupe.seen.insert(key, r.u64()?).is_none() {
                 dedupe.order.push_back((before, key));
             }
@@ -67,8 +99,9 @@ impl Dedupe {
         Ok(dedupe)
     }
 
-    fn key(&self, id: &[u8]) -> u128 {
-        xxh3_128_with_seed(id, self.seed)
+    fn key(&self, id: &[u8]) -> Key {
+        let hash = xxh3_128_with_seed(id, self.seed);
+        Key { high: (hash >> 64) as u64, low: hash as u64 }
     }
 
     /// An id is remembered for the whole window: one of exactly its age is still a duplicate.
@@ -82,6 +115,10 @@ impl Dedupe {
             self.order.shrink_to(self.seen.len() * 2);
         }
     }
+}
+
+fn half(r: &mut Reader<'_>) -> Result<u64, CodecError> {
+    r.take(8)?.first_chunk().copied().map(u64::from_le_bytes).ok_or(CodecError::Short)
 }
 
 #[cfg(test)]

@@ -48,7 +48,17 @@ impl Stream {
         if self.rules.deny_delete {
             return Err(ApiError::stream_msg_delete_failed("message delete not permitted"));
         }
-        if self.remove(seq, fx) { Ok(()) } else { Err(ApiError::sequence_not_found(seq)) }
+        if self.remove(seq, fx) {
+            return Ok(());
+        }
+        // The words of nats-server's two stores.
+        Err(if self.rules.memory {
+            ApiError::sequence_not_found(seq)
+        } else if seq > self.index.last_seq() {
+            ApiError::stream_msg_delete_failed("stream store EOF")
+        } else {
+            ApiError::stream_msg_delete_failed("no message found")
+        })
     }
 
     /// Removes everything below a sequence; says how many.

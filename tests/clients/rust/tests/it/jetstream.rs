@@ -115,9 +115,10 @@ async fn fetch_takes_what_is_there_and_returns() -> Result<()> {
     let stream = stream(&context, Config::default()).await?;
     publish(&context, 4).await?;
     let consumer = durable(&stream, pull::Config::default()).await?;
-    let fetched: Vec<_> = timeout(PATIENCE, consumer.fetch().max_messages(10).messages().await?.try_collect::<Vec<_>>())
-        .await?
-        .map_err(anyhow::Error::from_boxed)?;
+    let fetched: Vec<_> =
+        timeout(PATIENCE, consumer.fetch().max_messages(10).messages().await?.try_collect::<Vec<_>>())
+            .await?
+            .map_err(anyhow::Error::from_boxed)?;
     assert_eq!(fetched.len(), 4);
     Ok(())
 }
@@ -247,7 +248,8 @@ async fn a_consumer_begins_where_it_is_told() -> Result<()> {
         let consumer: PullConsumer = stream.create_consumer(config).await?;
         let batch = consumer.fetch().max_messages(10).messages().await?;
         let got = timeout(PATIENCE, batch.try_collect::<Vec<_>>()).await?.map_err(anyhow::Error::from_boxed)?;
-        let sequences: Vec<u64> = got.iter().filter_map(|message| message.info().ok()).map(|i| i.stream_sequence).collect();
+        let sequences: Vec<u64> =
+            got.iter().filter_map(|message| message.info().ok()).map(|i| i.stream_sequence).collect();
         assert_eq!(sequences, expected, "{deliver_policy:?}");
     }
     Ok(())

@@ -28,8 +28,9 @@ fn create() -> Vec<Scenario> {
         made("a_push_consumer", r#""durable_name":"C","deliver_subject":"out","ack_policy":"explicit""#),
         made(
             "every_field_set",
-            r#""durable_name":"C","description":"all","ack_policy":"explicit","ack_wait":5000000000,"max_deliver":5,"filter_subject":"foo.1","replay_policy":"instant","sample_freq":"50%","max_waiting":10,"max_ack_pending":7,"headers_only":true,"max_batch":4,"max_expires":3000000000,"max_bytes":1000,"inactive_threshold":60000000000,"num_replicas":1,"mem_storage":true,"metadata":{"a":"b"}"#,
+            r#""durable_name":"C","description":"all","ack_policy":"explicit","ack_wait":5000000000,"max_deliver":5,"filter_subject":"foo.1","replay_policy":"instant","max_waiting":10,"max_ack_pending":7,"headers_only":true,"max_batch":4,"max_expires":3000000000,"max_bytes":1000,"inactive_threshold":60000000000,"num_replicas":1,"mem_storage":true,"metadata":{"a":"b"}"#,
         ),
+        made("ack_sampling", r#""durable_name":"C","ack_policy":"explicit","sample_freq":"50%""#),
         made("filters_count_what_is_pending", r#""durable_name":"C","filter_subjects":["foo.1","foo.3"],"ack_policy":"explicit""#),
         made("a_filter_that_matches_nothing", r#""durable_name":"C","filter_subject":"bar","ack_policy":"explicit""#),
         made("backoff_sets_ack_wait", r#""durable_name":"C","ack_policy":"explicit","max_deliver":4,"backoff":[1000000000,2000000000]"#),
