@@ -30,6 +30,8 @@ pub struct BrokerConfig {
     pub connections_max: usize,
     /// Most subscriptions of one connection; 0 means any number.
     pub subscriptions_max: usize,
+    /// Most tokens of a subscription's filter; 0 means any number.
+    pub subscription_tokens_max: usize,
     /// Time between the server's PINGs.
     pub ping_interval: Duration,
     /// Unanswered PINGs after which a connection is stale.
@@ -50,6 +52,7 @@ impl Default for BrokerConfig {
             pending_max: PENDING_MAX,
             connections_max: 65_536,
             subscriptions_max: 0,
+            subscription_tokens_max: 0,
             ping_interval: Duration::from_secs(120),
             pings_out_max: 2,
             auth_timeout: Duration::from_secs(2),

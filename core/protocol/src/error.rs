@@ -46,6 +46,8 @@ pub enum Violation {
     ReplyPermission(Vec<u8>),
     /// A subscription to this subject, with this queue group, is not allowed. The connection stays.
     SubscribePermission(Vec<u8>, Option<Vec<u8>>),
+    /// The subject of a SUB has more tokens than the server allows. The connection stays.
+    TooManyTokens(Vec<u8>),
     /// PONGs are missing.
     Stale,
     /// CONNECT names a protocol other than 0 and 1.
@@ -72,6 +74,11 @@ impl Violation {
             Self::NoRespondersWithoutHeaders => b"no responders requires headers support",
             Self::PublishPermission(subject) => return quoted(b"Permissions Violation for Publish to ", subject),
             Self::ReplyPermission(reply) => return quoted(b"Permissions Violation for Publish with Reply of ", reply),
+            Self::TooManyTokens(subject) => {
+                let mut text = quoted(b"Permissions Violation for Subscription to ", subject);
+                text.extend_from_slice(b", too many tokens");
+                return text;
+            }
             Self::SubscribePermission(subject, queue) => {
                 let mut text = quoted(b"Permissions Violation for Subscription to ", subject);
                 if let Some(queue) = queue {

@@ -8,6 +8,7 @@ use forebay_auth::Credentials;
 use forebay_protocol::client::encode;
 use forebay_protocol::headers;
 use forebay_protocol::{ClientOp, Publish, Violation};
+use forebay_subject::token::tokens;
 use forebay_subject::{filter_matches, is_valid_filter, is_valid_literal};
 use std::sync::Arc;
 
@@ -106,6 +107,10 @@ impl Session {
         }
         if !is_valid_filter(subject) {
             return self.refuse(thread, &Violation::Subject);
+        }
+        let most_tokens = thread.broker().config().subscription_tokens_max;
+        if most_tokens != 0 && tokens(subject).count() > most_tokens {
+            return self.refuse(thread, &Violation::TooManyTokens(subject.to_vec()));
         }
         self.forget_finished(sid);
         if self.subscriptions.contains_key(sid) {

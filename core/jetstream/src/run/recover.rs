@@ -1,7 +1,7 @@
 //! Opens the store, brings the machines back to where the log ends, and starts the threads.
 
 use crate::effect::{Applied, Effects};
-use crate::meta::{Meta, MetaEffects, MetaTodo};
+use crate::meta::{Assignment, Meta, MetaCommand, MetaEffects, MetaTodo};
 use crate::record::Record;
 use crate::run::applier::Applier;
 use crate::run::barrier::Barriers;
@@ -14,6 +14,7 @@ use crate::run::waiter::Waiters;
 use crate::run::{Clock, Config, JetStream, MetaCell};
 use crate::shard::{RestoreError, Shard};
 use crate::{META_SHARD, StreamUid};
+use forebay_api::stream::Storage as StorageKind;
 use forebay_broker::{Broker, GLOBAL_ACCOUNT, Inbound, InterestWatcher, Recipient, Subscription, ThreadState};
 use forebay_store::{
     ColdReads, EntryKind, LaneThread, OpenError, Opened, PrepareThread, Storage, Store, TailEntry, TailItem,
@@ -249,6 +250,7 @@ impl JetStream {
                 todo.extend(cell.meta.reconcile(shard.number(), revision));
             }
         }
+        self.forget_memory_streams(now);
         for todo in todo {
             let mut body = Vec::new();
             todo.command.encode(&mut body);
@@ -260,9 +262,32 @@ impl JetStream {
         }
     }
 
+    /// Streams in memory end with the process, as in nats-server: only their place in the log has outlived it.
+    fn forget_memory_streams(&self, now: i64) {
+        let gone: Vec<MetaCommand> = {
+            let cell = self.meta.lock();
+            let in_memory = cell.meta.all().filter(|stream| stream.config.storage == StorageKind::Memory);
+            in_memory
+                .map(|stream| MetaCommand::Delete {
+                    account: stream.account.to_string(),
+                    name: stream.config.name.clone(),
+                })
+                .collect()
+        };
+        for command in gone {
+            let mut body = Vec::new();
+            command.encode(&mut body);
+            if propose_command(self, META_SHARD, now, command.number(), 0, &body, Waiters::default()).is_err() {
+                tracing::error!("A stream in memory could not be forgotten");
+            }
+        }
+    }
+
     /// Creates or updates a declared stream, as an API request would. The outcome is logged.
     pub fn declare(self: &Arc<Self>, thread: &mut ThreadState, account: &str, name: &str, config: &[u8]) {
-        let exists = self.meta.lock().meta.get(account, name).is_some();
+        // A stream in memory is being forgotten if the log still has it.
+        let lasts = |known: &Assignment| known.config.storage != StorageKind::Memory;
+        let exists = self.meta.lock().meta.get(account, name).is_some_and(lasts);
         let verb = if exists { "UPDATE" } else { "CREATE" };
         let subject = format!("$JS.API.STREAM.{verb}.{name}");
         let message =

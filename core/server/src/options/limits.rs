@@ -29,6 +29,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// Subscriptions of one client; 0 is no limit.
     pub max_subscriptions: usize,
+    /// Tokens of a subscription's subject; 0 is no limit.
+    pub max_sub_tokens: usize,
     /// How often an idle client is pinged.
     pub ping_interval: Duration,
     /// How many pings may stay unanswered.
@@ -45,6 +47,7 @@ impl Default for Limits {
             max_pending: 64 << 20,
             max_connections: 65_536,
             max_subscriptions: 0,
+            max_sub_tokens: 0,
             ping_interval: Duration::from_secs(120),
             ping_max: 2,
             write_deadline: Duration::from_secs(10),
@@ -90,6 +93,12 @@ pub(crate) static ROWS: &[Row<Options>] = &[
         "0",
         "Subscriptions of one client. 0 is no limit.",
         Set::Count { min: 0, max: 1_000_000_000, set: |o, count| o.limits.max_subscriptions = index(count) },
+    ),
+    row(
+        "limits.max_sub_tokens",
+        "0",
+        "Tokens of a subscription's subject. 0 is no limit.",
+        Set::Count { min: 0, max: 255, set: |o, count| o.limits.max_sub_tokens = index(count) },
     ),
     row(
         "limits.ping_interval",

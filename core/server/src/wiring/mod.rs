@@ -106,6 +106,7 @@ fn broker_config(options: &Options, identity: &Identity, address: SocketAddr) ->
         pending_max: limits.max_pending,
         connections_max: limits.max_connections,
         subscriptions_max: limits.max_subscriptions,
+        subscription_tokens_max: limits.max_sub_tokens,
         ping_interval: limits.ping_interval,
         pings_out_max: limits.ping_max,
         auth_timeout: options.auth.timeout,
