@@ -127,6 +127,11 @@ impl Registry {
         self.consumers.read().get(&key).cloned()
     }
 
+    /// All consumers.
+    pub(super) fn consumers(&self) -> Vec<Arc<ConsumerRoute>> {
+        self.consumers.read().values().cloned().collect()
+    }
+
     /// The consumer `stream.consumer` of an account.
     pub(super) fn consumer_named(&self, account: usize, name: &[u8]) -> Option<Arc<ConsumerRoute>> {
         self.names.read().get(&(account, name.into()) as &(usize, Box<[u8]>)).cloned()
