@@ -149,6 +149,11 @@ impl JetStream {
         self.store.stats()
     }
 
+    /// Bytes of messages that are kept in memory for delivery.
+    pub fn hot_bytes(&self) -> usize {
+        self.store.hot().held_bytes()
+    }
+
     /// Requests to the API, and how many of them failed.
     pub fn api_counts(&self) -> (u64, u64) {
         (self.api_calls.load(Ordering::Relaxed), self.api_errors.load(Ordering::Relaxed))

@@ -37,7 +37,7 @@ pub use suggest::closest;
 pub const BUILT_JETSTREAM: bool = true;
 
 /// Whether plugins may be bound. Step C sets it.
-pub const BUILT_PLUGINS: bool = false;
+pub const BUILT_PLUGINS: bool = true;
 
 /// Everything a person may set. The default is what `forebay` without flags does, which is what
 /// nats-server without flags does.

@@ -1,6 +1,6 @@
 //! Starts and stops JetStream: the store's folder, the threads, the declared streams.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, monotonic_nanos};
 use crate::entropy;
 use crate::error::StartError;
 use crate::identity::Identity;
@@ -114,6 +114,7 @@ fn open(
     let defaults = forebay_store::Config::default();
     let store_config = forebay_store::Config {
         store_id: entropy::u64(),
+        clock: Some(monotonic_nanos),
         max_entry_bytes: defaults.max_entry_bytes.max(options.limits.max_payload + ENTRY_ROOM),
         ..defaults
     };
