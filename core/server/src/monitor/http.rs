@@ -77,11 +77,11 @@ pub(super) fn serve(runtime: Runtime, listener: TcpListener, facts: Facts, stopp
 }
 
 fn routes(endpoints: Arc<Endpoints>) -> Router {
-    let mut router = Router::new()
-        .route("/", any(get_index))
-        .route("/varz", any(get_varz))
-        .route("/healthz", any(get_healthz))
-        .route("/metrics", any(get_metrics));
+    let mut router =
+        Router::new().route("/", any(get_index)).route("/varz", any(get_varz)).route("/healthz", any(get_healthz));
+    if endpoints.facts.options.metrics {
+        router = router.route("/metrics", any(get_metrics));
+    }
     for path in NOT_BUILT {
         router = router.route(path, any(not_built));
     }

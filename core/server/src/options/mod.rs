@@ -54,6 +54,8 @@ pub struct Options {
     pub listen: ListenAddress,
     /// Where the monitoring endpoints are, if anywhere.
     pub http: Option<ListenAddress>,
+    /// Whether `/metrics` answers there.
+    pub metrics: bool,
     /// How many core threads serve connections; 0 is one per core.
     pub core_threads: usize,
     /// The bounds of connections.
@@ -82,6 +84,7 @@ impl Default for Options {
             server_name: None,
             listen: ListenAddress::default(),
             http: None,
+            metrics: true,
             core_threads: 0,
             limits: Limits::default(),
             auth: AuthOptions::default(),
