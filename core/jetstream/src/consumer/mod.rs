@@ -160,6 +160,17 @@ impl Consumer {
         }
     }
 
+    /// Everything below `first` is gone by request: the position moves on (nats-server `consumer.purge`).
+    pub(crate) fn handle_purged(&mut self, first: u64) {
+        let Some(lead) = &mut self.lead else { return };
+        let before = first.saturating_sub(1);
+        if lead.delivered.sseq < before {
+            lead.delivered.sseq = before;
+            lead.unlogged.dirty = true;
+        }
+        lead.shown = lead.shown.max(before);
+    }
+
     /// The config changed by command.
     pub(crate) fn apply_update(
         &mut self,

@@ -243,9 +243,8 @@ impl JetStream {
         {
             let cell = self.meta.lock();
             for shard in &self.shards {
-                let has: Vec<(StreamUid, u64)> = shard.read(|shard| {
-                    shard.streams().map(|(facts, _, revision)| (facts.uid, revision)).collect()
-                });
+                let has: Vec<(StreamUid, u64)> =
+                    shard.read(|shard| shard.streams().map(|(facts, _, revision)| (facts.uid, revision)).collect());
                 let revision = |uid| has.iter().find(|(known, _)| *known == uid).map(|(_, revision)| *revision);
                 todo.extend(cell.meta.reconcile(shard.number(), revision));
             }
@@ -290,8 +289,7 @@ impl JetStream {
         let exists = self.meta.lock().meta.get(account, name).is_some_and(lasts);
         let verb = if exists { "UPDATE" } else { "CREATE" };
         let subject = format!("$JS.API.STREAM.{verb}.{name}");
-        let message =
-            Inbound { subject: subject.as_bytes(), reply: b"", headers: b"", payload: config, connection: 0 };
+        let message = Inbound { subject: subject.as_bytes(), reply: b"", headers: b"", payload: config, connection: 0 };
         let account = self.broker.account(account);
         crate::run::api::serve(self, thread, &account, &message);
     }

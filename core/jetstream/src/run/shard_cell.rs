@@ -141,4 +141,3 @@ pub(super) fn submit(
     };
     lane.submit(entry).map(|_| ())
 }
-

@@ -135,9 +135,7 @@ fn subscribe(line: &[u8]) -> Result<ClientOp<'_>, ProtocolError> {
     let mut args = arguments(line);
     match (args.next(), args.next(), args.next(), args.next()) {
         (Some(subject), Some(sid), None, _) => Ok(ClientOp::Subscribe { subject, queue: None, sid }),
-        (Some(subject), Some(queue), Some(sid), None) => {
-            Ok(ClientOp::Subscribe { subject, queue: Some(queue), sid })
-        }
+        (Some(subject), Some(queue), Some(sid), None) => Ok(ClientOp::Subscribe { subject, queue: Some(queue), sid }),
         _ => Err(ProtocolError::Arguments("SUB takes a subject, perhaps a queue, and a sid")),
     }
 }
@@ -222,7 +220,9 @@ fn publish<'a>(
     // A header block of no bytes is none: subscribers get a plain message.
     let has_headers = header_len != 0;
     let frame_tail = match args.tail_at {
-        Some(at) if plain && has_headers != args.header_digits.is_empty() && bytes[head_len - 2] == b'\r' => bytes.get(head_len - 2 - (line.len() - at)..end),
+        Some(at) if plain && has_headers != args.header_digits.is_empty() && bytes[head_len - 2] == b'\r' => {
+            bytes.get(head_len - 2 - (line.len() - at)..end)
+        }
         _ => None,
     };
     let publish = Publish {
