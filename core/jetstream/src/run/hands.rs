@@ -150,7 +150,7 @@ fn went(js: &Arc<JetStream>, change: &Lifecycle) {
     }
 }
 
-/// Logs one command.
+/// Logs one command; returns its entry's lsn.
 pub(super) fn propose_command(
     js: &JetStream,
     shard: u32,
@@ -159,7 +159,7 @@ pub(super) fn propose_command(
     uid: u64,
     body: &[u8],
     waiters: Waiters,
-) -> Result<(), Box<(ApiError, Waiters)>> {
+) -> Result<u64, Box<(ApiError, Waiters)>> {
     let mut batch = RecordBatch::new();
     let record = RecordFields { number, uid, time: now, payload: body, ..RecordFields::default() };
     if batch.push(&record).is_err() {
