@@ -132,11 +132,11 @@ impl Consumer {
         settled || !self.filters.matches(subject)
     }
 
-    /// A message was stored. True if the consumer should be woken.
+    /// A message was stored. True if the consumer should be woken. One below where the consumer starts is not for it.
     #[inline]
-    pub(crate) fn handle_stored(&mut self, subject: &[u8]) -> bool {
+    pub(crate) fn handle_stored(&mut self, seq: u64, subject: &[u8]) -> bool {
         let Some(lead) = &mut self.lead else { return false };
-        if !self.filters.matches(subject) {
+        if seq <= lead.delivered.sseq || !self.filters.matches(subject) {
             return false;
         }
         lead.num_pending += 1;

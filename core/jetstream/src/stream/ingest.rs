@@ -84,7 +84,7 @@ impl Stream {
         self.counters.published += 1;
         self.counters.published_bytes += body;
         for consumer in self.consumers.values_mut() {
-            if consumer.handle_stored(record.subject) {
+            if consumer.handle_stored(seq, record.subject) {
                 fx.wake.push(consumer.key());
             }
         }
