@@ -17,9 +17,11 @@ pub(crate) struct Checkout {
 }
 
 impl Checkout {
-    /// The checkout that this xtask was built from.
+    /// The checkout that this xtask was started from. Cargo tells it at run time: what was compiled in may be that of
+    /// another checkout that shares the target folder.
     pub(crate) fn find() -> Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let told = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let manifest = told.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
         let root = manifest.parent().context("xtask lies in no folder")?.to_path_buf();
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         Ok(Self { root, target })

@@ -72,13 +72,13 @@ impl PullRequest {
 
     /// The plain case by serde_json, which is faster; whatever it does not like is judged by Go's rules.
     fn parse_json(body: &[u8]) -> Result<Self, BadPullRequest> {
-        serde_json::from_slice(body)
-            .or_else(|_| json::decode(body, UnknownFields::Ignored))
-            .map_err(|error| match error.to_string().as_str() {
+        serde_json::from_slice(body).or_else(|_| json::decode(body, UnknownFields::Ignored)).map_err(
+            |error| match error.to_string().as_str() {
                 // Here nats-server reads the whole body at once, and Go has other words for that.
                 "unexpected EOF" => BadPullRequest("unexpected end of JSON input".into()),
                 other => BadPullRequest(other.into()),
-            })
+            },
+        )
     }
 }
 

@@ -242,13 +242,7 @@ impl ThreadState {
         !self.bound.is_empty()
     }
 
-    fn deliver_routed(
-        &mut self,
-        account: &Arc<Account>,
-        route: &[u8],
-        subject: &[u8],
-        message: &Outgoing<'_>,
-    ) -> bool {
+    fn deliver_routed(&mut self, account: &Arc<Account>, route: &[u8], subject: &[u8], message: &Outgoing<'_>) -> bool {
         let generation = account.interest.generation(route);
         let key = SubjectKey::new(route);
         let entry = match self.cache(account).take(&key, generation) {
@@ -339,7 +333,8 @@ impl ThreadState {
             return self.stage_special(account, delivery.subscription, &entry.heads_subject(delivery), message);
         }
         self.staging.count(delivery.subscription);
-        let head = &entry.heads[delivery.head.start as usize + usize::from(!message.has_headers)..delivery.head.end as usize];
+        let head =
+            &entry.heads[delivery.head.start as usize + usize::from(!message.has_headers)..delivery.head.end as usize];
         let buffer = self.staging.message_buffer(target, message.headers.len() + message.payload.len());
         buffer.reserve(head.len() + message.tail.len());
         buffer.extend_from_slice(head);

@@ -51,7 +51,12 @@ fn clock() -> Instant {
 fn run(name: &str, filter: &str, id: bool) {
     let mut bench = Bench { shard: Shard::new(1), fx: Effects::default(), index: 0 };
     bench.shard.become_leader(0);
-    let config = StreamConfig { name: "S".into(), subjects: vec!["a.>".into()], duplicate_window: Nanos(120_000_000_000), ..StreamConfig::default() };
+    let config = StreamConfig {
+        name: "S".into(),
+        subjects: vec!["a.>".into()],
+        duplicate_window: Nanos(120_000_000_000),
+        ..StreamConfig::default()
+    };
     let create = StreamCommand::Create { account: "A".into(), config: forebay_api::json::to_vec(&config), revision: 1 };
     bench.command(create.number(), |body| create.encode(body));
     let config = ConsumerConfig {
@@ -72,8 +77,9 @@ fn run(name: &str, filter: &str, id: bool) {
 fn publish(bench: &mut Bench, id: bool) -> u64 {
     let payload = [b'x'; 128];
     let subjects: Vec<Vec<u8>> = (0..100).map(|n| format!("a.{n}").into_bytes()).collect();
-    let ids: Vec<Vec<u8>> =
-        (0..MESSAGES).map(|n| if id { format!("NATS/1.0\r\nNats-Msg-Id: {n}\r\n\r\n").into_bytes() } else { vec![] }).collect();
+    let ids: Vec<Vec<u8>> = (0..MESSAGES)
+        .map(|n| if id { format!("NATS/1.0\r\nNats-Msg-Id: {n}\r\n\r\n").into_bytes() } else { vec![] })
+        .collect();
     let start = clock();
     for n in 0..MESSAGES {
         let record = Record {
@@ -125,7 +131,9 @@ fn deliver(bench: &mut Bench) -> (u64, u64) {
             bench.shard.apply(&Record::command(proposal.command, proposal.uid, now, proposal.body), at, &mut fx);
         }
         ack += start.elapsed().as_nanos() as u64;
-        (acks.clear(), out.clear(), fx.clear());
+        acks.clear();
+        out.clear();
+        fx.clear();
     }
     (deliver / got, ack / got)
 }

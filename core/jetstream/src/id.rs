@@ -27,6 +27,12 @@ pub struct Position {
 }
 
 impl Position {
+    /// The same, with a stream sequence of at most `sseq`.
+    #[must_use]
+    pub(crate) fn min_sseq(self, sseq: u64) -> Self {
+        Self { sseq: self.sseq.min(sseq), ..self }
+    }
+
     /// The later of both in each count. Positions only grow, so this is what two reports of the same consumer mean.
     #[must_use]
     pub fn max(self, other: Self) -> Self {

@@ -50,12 +50,7 @@ pub struct Refused {
 impl Refused {
     /// Label value and count, each known value once.
     pub fn by_reason(&self) -> [(&'static str, u64); 4] {
-        [
-            ("expectation", self.expectation),
-            ("limit", self.limit),
-            ("header", self.header),
-            ("sealed", self.sealed),
-        ]
+        [("expectation", self.expectation), ("limit", self.limit), ("header", self.header), ("sealed", self.sealed)]
     }
 }
 

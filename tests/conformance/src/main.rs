@@ -103,11 +103,16 @@ fn carry_out(command: Command) -> Result<bool> {
         }
         Command::Run { choice, ours, gaps } => {
             let names: Vec<String> = scenarios::all().into_iter().map(|scenario| scenario.name).collect();
-            let default = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("known_gaps.toml");
-            let gaps = Gaps::read(&gaps.unwrap_or(default), &names)?;
+            let gaps = Gaps::read(&gaps.unwrap_or_else(known_gaps), &names)?;
             compare(&choice, forebay(ours), &gaps)
         }
     }
+}
+
+/// The list beside this crate. Cargo tells where that is; started by hand, it is where the crate was compiled.
+fn known_gaps() -> PathBuf {
+    let told = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    told.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR"))).join("known_gaps.toml")
 }
 
 fn forebay(program: PathBuf) -> Target {

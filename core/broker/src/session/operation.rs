@@ -108,9 +108,10 @@ impl Session {
     /// Nobody answers: a subscription of this connection that would get the reply is told so (ADR-32).
     #[cold]
     fn tell_no_responders(&self, thread: &mut ThreadState, publish: &Publish<'_>) {
-        let listener = self.subscriptions.values().find(|one| {
-            one.queue.is_none() && !one.is_closed() && filter_matches(&one.filter, publish.reply)
-        });
+        let listener = self
+            .subscriptions
+            .values()
+            .find(|one| one.queue.is_none() && !one.is_closed() && filter_matches(&one.filter, publish.reply));
         let Some(listener) = listener else { return };
         let mut block = Vec::new();
         headers::no_responders(&mut block, publish.subject);

@@ -84,7 +84,10 @@ fn a_maximum_counts_from_the_subscription() {
     let mut thread = thread(BrokerConfig::default());
     let mut a = client(&mut thread);
     a.says(&mut thread, QUIET);
-    a.says(&mut thread, "SUB a 1\r\nPUB a 0\r\n\r\nPUB a 0\r\n\r\nPUB a 0\r\n\r\nUNSUB 1 4\r\nPUB a 0\r\n\r\nPUB a 0\r\n\r\n");
+    a.says(
+        &mut thread,
+        "SUB a 1\r\nPUB a 0\r\n\r\nPUB a 0\r\n\r\nPUB a 0\r\n\r\nUNSUB 1 4\r\nPUB a 0\r\n\r\nPUB a 0\r\n\r\n",
+    );
     assert_eq!(a.hears().matches("MSG a 1 0").count(), 4);
     assert!(thread.broker().account("$G").interest.is_empty());
     a.says(&mut thread, "SUB a 1\r\nPUB a 0\r\n\r\nUNSUB 1 1\r\nPUB a 0\r\n\r\n");
@@ -137,7 +140,10 @@ fn replies_to_one_inbox_go_by_its_prefix_until_interest_changes() {
         assert_eq!(a.hears(), format!("MSG _INBOX.a.{number} 1 1\r\nx\r\n"));
     }
     b.says(&mut thread, "SUB _INBOX.a.special 2\r\nPUB _INBOX.a.special 0\r\n\r\n");
-    assert_eq!((a.hears().as_str(), b.hears().as_str()), ("MSG _INBOX.a.special 1 0\r\n\r\n", "MSG _INBOX.a.special 2 0\r\n\r\n"));
+    assert_eq!(
+        (a.hears().as_str(), b.hears().as_str()),
+        ("MSG _INBOX.a.special 1 0\r\n\r\n", "MSG _INBOX.a.special 2 0\r\n\r\n")
+    );
     a.says(&mut thread, "UNSUB 1\r\n");
     b.says(&mut thread, "PUB _INBOX.a.99 0\r\n\r\n");
     assert_eq!(a.hears(), "");

@@ -323,7 +323,8 @@ fn what_is_no_endpoint_or_not_built_is_refused_in_words() {
         (answer["type"].as_str().unwrap().to_owned(), answer["error"]["err_code"].as_u64().unwrap())
     };
     let kind = |name: &str| format!("io.nats.jetstream.api.v1.{name}_response");
-    assert_eq!(error("$JS.API.STREAM.FOO.A", ""), (kind("system"), 10003));
+    // nats-server 2.15.1 leaves a subject that is none of the API's without an answer.
+    assert!(world.ask("$JS.API.STREAM.FOO.A", b"", b"").is_empty());
     assert_eq!(error("$JS.API.STREAM.SNAPSHOT.A", "{}"), (kind("stream_snapshot"), 10064));
     assert_eq!(error("$JS.API.STREAM.RESTORE.A", "{}"), (kind("stream_restore"), 10062));
     assert_eq!(

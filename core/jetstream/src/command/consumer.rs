@@ -233,13 +233,19 @@ mod tests {
         ];
         let reason = prop_oneof![Just(SettleReason::GaveUp), Just(SettleReason::Skipped)];
         prop_oneof![
-            (".*", any::<Vec<u8>>(), action)
-                .prop_map(|(name, config, action)| ConsumerCommand::Create { name, config, action }),
+            (".*", any::<Vec<u8>>(), action).prop_map(|(name, config, action)| ConsumerCommand::Create {
+                name,
+                config,
+                action
+            }),
             uid().prop_map(|consumer| ConsumerCommand::Delete { consumer }),
             (uid(), progress(), proptest::collection::vec(any::<(u64, u32)>(), 0..9))
                 .prop_map(|(consumer, progress, marks)| ConsumerCommand::Delivered { consumer, progress, marks }),
-            (uid(), progress(), some_runs())
-                .prop_map(|(consumer, progress, runs)| ConsumerCommand::Acks { consumer, progress, runs }),
+            (uid(), progress(), some_runs()).prop_map(|(consumer, progress, runs)| ConsumerCommand::Acks {
+                consumer,
+                progress,
+                runs
+            }),
             (uid(), progress(), reason, some_runs()).prop_map(|(consumer, progress, reason, runs)| {
                 ConsumerCommand::Settled { consumer, progress, reason, runs }
             }),
@@ -263,8 +269,7 @@ mod tests {
     #[test]
     fn golden_bytes_never_change() {
         let consumer = ConsumerUid(7);
-        let progress =
-            Progress { delivered: Position { cseq: 5, sseq: 300 }, floor: Position { cseq: 2, sseq: 10 } };
+        let progress = Progress { delivered: Position { cseq: 5, sseq: 300 }, floor: Position { cseq: 2, sseq: 10 } };
         let (name, config) = ("c".to_owned(), b"{}".to_vec());
         for (command, number, want) in [
             (

@@ -120,9 +120,7 @@ impl StreamCommand {
             number::STREAM_PURGE => r
                 .bytes()
                 .and_then(|filter| Ok(Self::Purge { filter: filter.to_vec(), below: r.u64()?, keep: r.u64()? })),
-            number::MESSAGE_DELETE => {
-                r.u64().and_then(|seq| Ok(Self::DeleteMessage { seq, erase: r.bool()? }))
-            }
+            number::MESSAGE_DELETE => r.u64().and_then(|seq| Ok(Self::DeleteMessage { seq, erase: r.bool()? })),
             number::EXPIRE => r.u64().map(|through| Self::Expire { through }),
             number::SKIP => r.u64().map(|through| Self::Skip { through }),
             number::EXPIRE_MESSAGES => runs(r).map(|runs| Self::ExpireMessages { runs }),
@@ -160,11 +158,13 @@ mod tests {
                 config,
                 revision
             }),
-            (any::<Vec<u8>>(), any::<u64>())
-                .prop_map(|(config, revision)| StreamCommand::Update { config, revision }),
+            (any::<Vec<u8>>(), any::<u64>()).prop_map(|(config, revision)| StreamCommand::Update { config, revision }),
             Just(StreamCommand::Delete),
-            (any::<Vec<u8>>(), any::<u64>(), any::<u64>())
-                .prop_map(|(filter, below, keep)| StreamCommand::Purge { filter, below, keep }),
+            (any::<Vec<u8>>(), any::<u64>(), any::<u64>()).prop_map(|(filter, below, keep)| StreamCommand::Purge {
+                filter,
+                below,
+                keep
+            }),
             (any::<u64>(), any::<bool>()).prop_map(|(seq, erase)| StreamCommand::DeleteMessage { seq, erase }),
             any::<u64>().prop_map(|through| StreamCommand::Expire { through }),
             any::<u64>().prop_map(|through| StreamCommand::Skip { through }),
@@ -211,9 +211,6 @@ mod tests {
     #[test]
     fn unknown_numbers_and_trailing_bytes_are_refused() {
         assert_eq!(StreamCommand::decode(99, &[]), Err(CommandError::UnknownNumber(99)));
-        assert_eq!(
-            StreamCommand::decode(4, &[1]),
-            Err(CommandError::Body { number: 4, source: CodecError::Trailing })
-        );
+        assert_eq!(StreamCommand::decode(4, &[1]), Err(CommandError::Body { number: 4, source: CodecError::Trailing }));
     }
 }

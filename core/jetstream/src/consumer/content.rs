@@ -6,8 +6,8 @@
 
 use forebay_store::{Location, RecordBuf};
 
-use super::deliver::{Batch, BatchEnd, BatchLimit, Source};
 use super::Consumer;
+use super::deliver::{Batch, BatchEnd, BatchLimit, Source};
 use crate::codec::push_run;
 
 /// A message to be judged.
@@ -149,6 +149,7 @@ impl Consumer {
 impl super::Lead {
     fn skip(&mut self, seq: u64, rules: &super::Rules) {
         self.pass(seq);
+        self.shown = seq;
         self.counters.filtered += 1;
         if rules.retains {
             self.unlogged.ack(seq);

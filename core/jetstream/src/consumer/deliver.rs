@@ -237,6 +237,7 @@ impl Lead {
         }
         self.pass(seq);
         self.delivered.cseq += 1;
+        self.shown = seq;
         self.pending.push_logging(seq, self.delivered.cseq);
         self.unlogged.marks.push((seq, 1));
         true
@@ -260,6 +261,7 @@ impl Lead {
         }
         self.num_pending = self.num_pending.saturating_sub(1);
         self.delivered = crate::id::Position { cseq, sseq: seq };
+        self.shown = seq;
         self.unlogged.dirty = true;
         if rules.acks() {
             self.pending.push(seq, cseq, now.saturating_add(rules.wait(1)));

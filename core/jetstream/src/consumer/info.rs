@@ -11,8 +11,8 @@ impl Consumer {
     /// The consumer as of `now`. On a follower what it knows: `num_pending` is 0 there.
     pub(crate) fn info(&self, now: i64) -> ConsumerInfo {
         let lead = self.lead.as_deref();
-        let delivered = lead.map_or(self.state.delivered, |lead| lead.delivered);
-        let floor = lead.map_or(self.state.floor, super::Lead::floor);
+        let delivered = lead.map_or(self.state.delivered, super::Lead::shown);
+        let floor = lead.map_or(self.state.floor, |lead| lead.floor().min_sseq(delivered.sseq));
         let at = |position: crate::id::Position, when: Option<i64>| SequenceInfo {
             consumer_seq: position.cseq,
             stream_seq: position.sseq,

@@ -45,6 +45,9 @@ pub(crate) struct Counters {
 pub(crate) struct Lead {
     /// The last delivery, which the log may not know yet.
     pub(crate) delivered: Position,
+    /// The last message that was sent for the first time: what CONSUMER.INFO shows. `delivered` is also past what the
+    /// filters leave out.
+    pub(crate) shown: u64,
     pub(crate) pending: Pending,
     /// Messages above `delivered` that match: exact.
     pub(crate) num_pending: u64,
@@ -91,6 +94,7 @@ impl Lead {
         let num_pending = count(delivered.sseq, state.last_list.as_ref(), &mut matcher, index);
         let mut lead = Self {
             delivered,
+            shown: delivered.sseq,
             pending: Pending::default(),
             num_pending,
             matcher,
@@ -147,6 +151,11 @@ impl Lead {
             Some(oldest) => Position { cseq: oldest.cseq - 1, sseq: oldest.sseq - 1 },
             None => self.delivered,
         }
+    }
+
+    /// The position for people: of the last message that was sent.
+    pub(crate) fn shown(&self) -> Position {
+        Position { cseq: self.delivered.cseq, sseq: self.shown }
     }
 
     /// What could be delivered now.

@@ -132,11 +132,11 @@ impl Consumer {
         settled || !self.filters.matches(subject)
     }
 
-    /// A message was stored. True if the consumer should be woken.
+    /// A message was stored. True if the consumer should be woken. One below where the consumer starts is not for it.
     #[inline]
-    pub(crate) fn handle_stored(&mut self, subject: &[u8]) -> bool {
+    pub(crate) fn handle_stored(&mut self, seq: u64, subject: &[u8]) -> bool {
         let Some(lead) = &mut self.lead else { return false };
-        if !self.filters.matches(subject) {
+        if seq <= lead.delivered.sseq || !self.filters.matches(subject) {
             return false;
         }
         lead.num_pending += 1;
@@ -158,6 +158,17 @@ impl Consumer {
             debug_assert!(lead.num_pending > 0, "num_pending is exact");
             lead.num_pending = lead.num_pending.saturating_sub(1);
         }
+    }
+
+    /// Everything below `first` is gone by request: the position moves on (nats-server `consumer.purge`).
+    pub(crate) fn handle_purged(&mut self, first: u64) {
+        let Some(lead) = &mut self.lead else { return };
+        let before = first.saturating_sub(1);
+        if lead.delivered.sseq < before {
+            lead.delivered.sseq = before;
+            lead.unlogged.dirty = true;
+        }
+        lead.shown = lead.shown.max(before);
     }
 
     /// The config changed by command.

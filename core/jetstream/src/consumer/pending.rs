@@ -101,7 +101,7 @@ impl Pending {
     #[inline]
     pub(crate) fn settle(&mut self, sseq: u64) -> Option<Entry> {
         let at = self.find(sseq)?;
-        Some(self.remove_at(at))
+        self.remove_at(at)
     }
 
     /// Takes everything up to `sseq` out, telling each sequence.
@@ -268,22 +268,22 @@ impl Pending {
         self.ring.get(low).filter(|entry| entry.sseq == sseq).map(|_| low)
     }
 
-    fn remove_at(&mut self, at: usize) -> Entry {
+    fn remove_at(&mut self, at: usize) -> Option<Entry> {
         self.leave_queue(at);
-        let entry = self.ring[at];
+        let slot = self.ring.get_mut(at)?;
+        let entry = *slot;
+        slot.wait = Wait::Gone;
         self.redelivered -= usize::from(entry.deliveries > 1);
         self.live -= 1;
-        self.ring[at].wait = Wait::Gone;
         if at == 0 {
-            while self.ring.front().is_some_and(|front| front.wait == Wait::Gone) {
-                self.ring.pop_front();
+            while self.ring.pop_front_if(|front| front.wait == Wait::Gone).is_some() {
                 self.base += 1;
             }
         } else if self.ring.len() - self.live > self.live + PENDING_COMPACT_MIN {
             self.compact();
         }
         self.advance_fresh();
-        entry
+        Some(entry)
     }
 
     fn leave_queue(&mut self, at: usize) {

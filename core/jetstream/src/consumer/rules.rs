@@ -62,10 +62,7 @@ impl Rules {
                 Ok(max) if max > 0 && acked => max,
                 _ => usize::MAX,
             },
-            max_waiting: usize::try_from(config.max_waiting)
-                .ok()
-                .filter(|max| *max > 0)
-                .unwrap_or(MAX_WAITING_DEFAULT),
+            max_waiting: usize::try_from(config.max_waiting).ok().filter(|max| *max > 0).unwrap_or(MAX_WAITING_DEFAULT),
             max_batch: config.max_batch,
             max_expires: config.max_expires,
             max_bytes: config.max_bytes,

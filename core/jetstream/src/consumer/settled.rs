@@ -56,7 +56,6 @@ impl Settled {
         }
     }
 
-
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (u64, u64)> {
         self.runs.iter().map(|(first, last)| (*first, *last))
     }

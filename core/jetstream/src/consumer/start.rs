@@ -62,7 +62,11 @@ pub(crate) fn start(
 fn last_per_subject(filters: &Filters, index: &StreamIndex) -> LastList {
     let mut seqs = Vec::new();
     let mut add = |filter: &[u8]| index.for_each_subject(filter, |subject| seqs.push(subject.last));
-    if filters.is_all() { add(b">") } else { filters.iter().for_each(&mut add) }
+    if filters.is_all() {
+        add(b">")
+    } else {
+        filters.iter().for_each(&mut add)
+    }
     seqs.sort_unstable();
     seqs.dedup();
     LastList { seqs, resume: index.last_seq() }

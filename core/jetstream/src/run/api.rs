@@ -1,17 +1,17 @@
 //! Serves the API: asks the pure handlers, proposes what they want proposed, reads what they want read.
 
+use crate::META_SHARD;
 use crate::account::{AccountLimits, Usage as Used};
 use crate::api::{self, ApiBackend, ApiRequest, Command, ReadPlan, Reply, ServerFacts, Step, Then};
 use crate::meta::Assignment;
+use crate::run::JetStream;
 use crate::run::delivery::Ready;
 use crate::run::hands::propose_command;
 use crate::run::queue::Work;
 use crate::run::waiter::Waiters;
-use crate::run::JetStream;
 use crate::shard::Shard;
 use crate::stream::Found;
 use crate::stream::validate::Limits;
-use crate::META_SHARD;
 use forebay_api::account::{AccountInfo, ApiUse, Usage};
 use forebay_api::error::ApiError;
 use forebay_api::stream::StreamConfig;
@@ -94,7 +94,8 @@ fn propose(js: &Arc<JetStream>, thread: &mut ThreadState, to: Asker, command: Co
             to.answer(&server, thread, &reply);
         }),
     );
-    if let Err((error, mut waiters)) = propose_command(js, shard, now, number, uid, &body, waiters) {
+    if let Err(refused) = propose_command(js, shard, now, number, uid, &body, waiters) {
+        let (error, mut waiters) = *refused;
         for completion in waiters.take_completions() {
             completion(Err(error.clone()), thread);
         }
@@ -139,7 +140,7 @@ impl PendingRead {
 
     /// A body came from disk.
     pub(super) fn go_on(
-        mut self: Box<Self>,
+        mut self,
         js: &Arc<JetStream>,
         thread: &mut ThreadState,
         core: usize,

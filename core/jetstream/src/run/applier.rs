@@ -3,10 +3,10 @@
 use crate::effect::Applied;
 use crate::meta::MetaEffects;
 use crate::record::Record;
+use crate::run::JetStream;
 use crate::run::hands::{Hands, complete, propose_command};
 use crate::run::ingress::CoreIngress;
 use crate::run::waiter::Waiters;
-use crate::run::JetStream;
 use crate::{META_SHARD, StreamUid};
 use forebay_broker::ThreadState;
 use forebay_store::{DurableEntry, EntryKind, Group, LaneFailure, OnDurable, Records};
@@ -50,9 +50,8 @@ impl Applier {
                 next.push_completion(0, completion);
             }
             let number = todo.command.number();
-            if let Err((error, mut refused)) =
-                propose_command(&self.js, todo.shard, now, number, todo.uid.0, &body, next)
-            {
+            if let Err(refused) = propose_command(&self.js, todo.shard, now, number, todo.uid.0, &body, next) {
+                let (error, mut refused) = *refused;
                 for completion in refused.take_completions() {
                     completion(Err(error.clone()), &mut self.thread);
                 }

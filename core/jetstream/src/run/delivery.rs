@@ -3,6 +3,7 @@
 //! Bodies come from the hot tail. If one is not there, the batch waits for the reader threads, and the consumer is not
 //! asked again before it came back, so that its order is kept.
 
+use crate::Take;
 use crate::consumer::{Batch, BatchEnd, BatchLimit, ConsumerFacts, Delivery as Message, PlacedStatus};
 use crate::run::api::PendingRead;
 use crate::run::barrier::Request;
@@ -11,7 +12,6 @@ use crate::run::hands::Hands;
 use crate::run::queue::{Due, Work};
 use crate::run::waiter::Waiters;
 use crate::run::{JetStream, registry::ConsumerRoute};
-use crate::Take;
 use forebay_api::ack::AckReply;
 use forebay_broker::ThreadState;
 use forebay_store::{Location, ReadError, RecordBuf};
@@ -85,7 +85,7 @@ impl Delivery {
             Work::Ready(Ready::Batch(batch)) => self.deliver_read(thread, *batch),
             Work::Ready(Ready::Candidates(read)) => self.judge_read(thread, *read),
             Work::Ready(Ready::Request(request)) => request.serve(&self.js.clone(), thread),
-            Work::Ready(Ready::Api(read, body)) => read.go_on(&self.js.clone(), thread, self.core, body),
+            Work::Ready(Ready::Api(read, body)) => (*read).go_on(&self.js.clone(), thread, self.core, body),
         }
         true
     }
@@ -198,11 +198,8 @@ impl Delivery {
                 self.hands.say(&self.js, thread, &placed.status);
             }
             match bodies.get(number) {
-                Some(Ok(body)) => {
-                    if !self.send_one(thread, route, delivery, body) {
-                        self.not_taken(thread, due, delivery);
-                    }
-                }
+                Some(Ok(body)) if self.send_one(thread, route, delivery, body) => {}
+                Some(Ok(_)) => self.not_taken(thread, due, delivery),
                 Some(Err(error)) => self.unreadable(thread, due, delivery, error),
                 None => {}
             }

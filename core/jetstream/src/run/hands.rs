@@ -1,13 +1,13 @@
 //! Carries out what the machines ask for, after the shard's lock was let go: one pair of hands a thread.
 
-use crate::consumer::status::Status;
+use crate::META_SHARD;
 use crate::consumer::ConsumerFacts;
+use crate::consumer::status::Status;
 use crate::effect::{ApiDone, ApiOk, Body, Effects, LeaderOut, Lifecycle, Proposals, PublishOutcome};
 use crate::meta::MetaCommand;
 use crate::run::JetStream;
 use crate::run::shard_cell::{Proposer, submit};
 use crate::run::waiter::{Completion, Waiters};
-use crate::META_SHARD;
 use forebay_api::error::ApiError;
 use forebay_api::publish::{AckOutcome, write_ack, write_refusal};
 use forebay_broker::{Account, InterestWatcher, ThreadState};
@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Buffers of one thread.
+#[derive(Default)]
 pub(super) struct Hands {
     pub(super) effects: Effects,
     pub(super) out: LeaderOut,
@@ -24,19 +25,6 @@ pub(super) struct Hands {
     accounts: Vec<Arc<Account>>,
     /// Push consumers that came just now and have somebody to deliver to.
     bound: Vec<Arc<ConsumerFacts>>,
-}
-
-impl Default for Hands {
-    fn default() -> Self {
-        Self {
-            effects: Effects::default(),
-            out: LeaderOut::default(),
-            proposals: Proposals::default(),
-            body: Vec::new(),
-            accounts: Vec::new(),
-            bound: Vec::new(),
-        }
-    }
 }
 
 impl Hands {
@@ -162,7 +150,7 @@ fn went(js: &Arc<JetStream>, change: &Lifecycle) {
     }
 }
 
-/// Logs one command.
+/// Logs one command; returns its entry's lsn.
 pub(super) fn propose_command(
     js: &JetStream,
     shard: u32,
@@ -171,14 +159,14 @@ pub(super) fn propose_command(
     uid: u64,
     body: &[u8],
     waiters: Waiters,
-) -> Result<(), (ApiError, Waiters)> {
+) -> Result<u64, Box<(ApiError, Waiters)>> {
     let mut batch = RecordBatch::new();
     let record = RecordFields { number, uid, time: now, payload: body, ..RecordFields::default() };
     if batch.push(&record).is_err() {
-        return Err((ApiError::bad_request(), waiters));
+        return Err(Box::new((ApiError::bad_request(), waiters)));
     }
     submit(&js.lane, shard, now, &batch, waiters)
-        .map_err(|refused| (ApiError::insufficient_resources(), refused.attachment))
+        .map_err(|refused| Box::new((ApiError::insufficient_resources(), refused.attachment)))
 }
 
 /// Answers who waits for an API command.

@@ -4,7 +4,7 @@
 //! Which thread runs what: *core threads* call [`CoreIngress`] (in the turn that read a message) and [`Delivery`];
 //! the *lane thread* calls [`Applier`]; one *upkeep* thread writes checkpoints and collects segments. Two std reader
 //! threads serve cold reads. A shard's lock is held for pure calls and for handing records to the lane, whose own lock
-//! is taken for one copy: an order that is never turned round (docs/adr/0006).
+//! is taken for one copy: an order that is never turned round (docs/adr/0007).
 
 mod api;
 mod applier;
@@ -109,7 +109,9 @@ impl JetStream {
     /// Why JetStream is not healthy; `None` if it is.
     pub fn health(&self) -> Option<&'static str> {
         if self.lane.failed() {
-            return Some("the store failed: a write or sync was refused by the system, nothing is acked until a restart");
+            return Some(
+                "the store failed: a write or sync was refused by the system, nothing is acked until a restart",
+            );
         }
         if self.damaged.load(Ordering::Relaxed) {
             return Some("the log holds a command that this server cannot read");

@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 use thiserror::Error;
 
 /// Why JetStream does not start.
@@ -47,6 +48,11 @@ pub enum StartError {
     #[error("cannot start a thread: {0}")]
     Thread(#[from] io::Error),
 }
+
+/// How long a start waits for what it had to bring up to date, and how often it looks.
+const RECONCILE_PAUSE: Duration = Duration::from_millis(1);
+/// See [`RECONCILE_PAUSE`].
+const RECONCILE_PAUSES: usize = 5_000;
 
 /// JetStream, running.
 pub struct Started {
@@ -237,33 +243,44 @@ impl JetStream {
     }
 
     /// A crash between the table of streams and a shard leaves one behind: it is brought up to date.
+    /// Returns when that has been applied, so that nobody sees what is about to go.
     fn reconcile(&self) {
         let now = self.clock.wall_ns();
         let mut todo: Vec<MetaTodo> = Vec::new();
         {
             let cell = self.meta.lock();
             for shard in &self.shards {
-                let has: Vec<(StreamUid, u64)> = shard.read(|shard| {
-                    shard.streams().map(|(facts, _, revision)| (facts.uid, revision)).collect()
-                });
+                let has: Vec<(StreamUid, u64)> =
+                    shard.read(|shard| shard.streams().map(|(facts, _, revision)| (facts.uid, revision)).collect());
                 let revision = |uid| has.iter().find(|(known, _)| *known == uid).map(|(_, revision)| *revision);
                 todo.extend(cell.meta.reconcile(shard.number(), revision));
             }
         }
-        self.forget_memory_streams(now);
+        let mut last = self.forget_memory_streams(now);
         for todo in todo {
             let mut body = Vec::new();
             todo.command.encode(&mut body);
             let number = todo.command.number();
-            let refused = propose_command(self, todo.shard, now, number, todo.uid.0, &body, Waiters::default());
-            if refused.is_err() {
-                tracing::error!(uid = todo.uid.0, "A stream could not be brought up to date with the table of streams");
+            match propose_command(self, todo.shard, now, number, todo.uid.0, &body, Waiters::default()) {
+                Ok(lsn) => last = last.max(lsn),
+                Err(_) => {
+                    tracing::error!(
+                        uid = todo.uid.0,
+                        "A stream could not be brought up to date with the table of streams"
+                    );
+                }
             }
+        }
+        for _ in 0..RECONCILE_PAUSES {
+            if self.barriers.is_applied(last) || self.lane.failed() {
+                return;
+            }
+            std::thread::sleep(RECONCILE_PAUSE);
         }
     }
 
     /// Streams in memory end with the process, as in nats-server: only their place in the log has outlived it.
-    fn forget_memory_streams(&self, now: i64) {
+    fn forget_memory_streams(&self, now: i64) -> u64 {
         let gone: Vec<MetaCommand> = {
             let cell = self.meta.lock();
             let in_memory = cell.meta.all().filter(|stream| stream.config.storage == StorageKind::Memory);
@@ -274,13 +291,16 @@ impl JetStream {
                 })
                 .collect()
         };
+        let mut last = 0;
         for command in gone {
             let mut body = Vec::new();
             command.encode(&mut body);
-            if propose_command(self, META_SHARD, now, command.number(), 0, &body, Waiters::default()).is_err() {
-                tracing::error!("A stream in memory could not be forgotten");
+            match propose_command(self, META_SHARD, now, command.number(), 0, &body, Waiters::default()) {
+                Ok(lsn) => last = last.max(lsn),
+                Err(_) => tracing::error!("A stream in memory could not be forgotten"),
             }
         }
+        last
     }
 
     /// Creates or updates a declared stream, as an API request would. The outcome is logged.
@@ -290,8 +310,7 @@ impl JetStream {
         let exists = self.meta.lock().meta.get(account, name).is_some_and(lasts);
         let verb = if exists { "UPDATE" } else { "CREATE" };
         let subject = format!("$JS.API.STREAM.{verb}.{name}");
-        let message =
-            Inbound { subject: subject.as_bytes(), reply: b"", headers: b"", payload: config, connection: 0 };
+        let message = Inbound { subject: subject.as_bytes(), reply: b"", headers: b"", payload: config, connection: 0 };
         let account = self.broker.account(account);
         crate::run::api::serve(self, thread, &account, &message);
     }

@@ -27,13 +27,16 @@ pub(super) struct ConsumerRoute {
     watch: u64,
 }
 
+/// An account's number, and `stream.consumer`.
+type Name = (usize, Box<[u8]>);
+
 /// Streams and consumers by what they are looked up by.
 #[derive(Default)]
 pub(super) struct Registry {
     streams: RwLock<HashMap<StreamUid, StreamRoute>>,
     consumers: RwLock<HashMap<ConsumerKey, Arc<ConsumerRoute>>>,
     /// By account number and `stream.consumer`.
-    names: RwLock<HashMap<(usize, Box<[u8]>), Arc<ConsumerRoute>>>,
+    names: RwLock<HashMap<Name, Arc<ConsumerRoute>>>,
     /// Moves with every change of consumers: cached routes are checked by it.
     generation: AtomicU64,
     watches: AtomicU64,
@@ -47,12 +50,8 @@ impl Registry {
     /// Subscribes a stream to its subjects; of one that is known, to its subjects of now.
     pub(super) fn put_stream(&self, broker: &Broker, shard: u32, facts: &Arc<StreamFacts>, config: &StreamConfig) {
         let account = broker.account(&facts.account);
-        let target = Target::Stream(StreamTarget {
-            shard,
-            uid: facts.uid,
-            memory: facts.in_memory,
-            no_ack: facts.no_ack,
-        });
+        let target =
+            Target::Stream(StreamTarget { shard, uid: facts.uid, memory: facts.in_memory, no_ack: facts.no_ack });
         let subscriptions: Vec<_> = config
             .subjects
             .iter()
@@ -106,9 +105,8 @@ impl Registry {
         if let Some(before) = before {
             before.unwatch();
         }
-        let interest = facts.deliver_subject.as_ref().map(|subject| {
-            account.interest.watch(subject, watch, watcher.clone())
-        });
+        let interest =
+            facts.deliver_subject.as_ref().map(|subject| account.interest.watch(subject, watch, watcher.clone()));
         (route, interest)
     }
 
@@ -139,7 +137,7 @@ impl Registry {
 
     /// The consumer `stream.consumer` of an account.
     pub(super) fn consumer_named(&self, account: usize, name: &[u8]) -> Option<Arc<ConsumerRoute>> {
-        self.names.read().get(&(account, name.into()) as &(usize, Box<[u8]>)).cloned()
+        self.names.read().get(&(account, name.into()) as &Name).cloned()
     }
 
     /// The consumer that a watch belongs to.
@@ -157,7 +155,7 @@ impl StreamRoute {
 }
 
 impl ConsumerRoute {
-    fn name(&self) -> (usize, Box<[u8]>) {
+    fn name(&self) -> Name {
         (self.account.number, format!("{}.{}", self.facts.stream, self.facts.name).into_bytes().into())
     }
 

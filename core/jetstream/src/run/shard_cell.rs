@@ -119,14 +119,14 @@ impl Proposer<'_> {
     }
 }
 
-/// Hands commands that are no client's publishes to the lane.
+/// Hands commands that are no client's publishes to the lane; returns the entry's lsn.
 pub(super) fn submit(
     lane: &LaneHandle<Waiters>,
     shard: u32,
     now: i64,
     batch: &RecordBatch,
     waiters: Waiters,
-) -> Result<(), Refused<Waiters>> {
+) -> Result<u64, Refused<Waiters>> {
     let entry = NewEntry {
         shard,
         kind: EntryKind::Entry,
@@ -139,6 +139,5 @@ pub(super) fn submit(
         records_crc: batch.crc(),
         attachment: waiters,
     };
-    lane.submit(entry).map(|_| ())
+    lane.submit(entry).map(|placed| placed.lsn)
 }
-

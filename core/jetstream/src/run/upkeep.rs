@@ -1,8 +1,8 @@
 //! The upkeep thread: checkpoints, so that a start re-applies little, and collection, so that space comes back.
 
+use crate::META_SHARD;
 use crate::run::JetStream;
 use crate::run::waiter::Waiters;
-use crate::META_SHARD;
 use forebay_store::{CollectStep, Collector, Liveness, Location, ShardCheckpoint, Store};
 use parking_lot::{Condvar, Mutex};
 use std::io;
@@ -120,7 +120,12 @@ impl JetStream {
             let cell = self.meta.lock();
             let mut blob = Vec::new();
             cell.meta.checkpoint(&mut blob);
-            parts.push(ShardCheckpoint { shard: META_SHARD, lsn: cell.lsn.max(reported), index: cell.meta.applied(), blob });
+            parts.push(ShardCheckpoint {
+                shard: META_SHARD,
+                lsn: cell.lsn.max(reported),
+                index: cell.meta.applied(),
+                blob,
+            });
         }
         for cell in &self.shards {
             let mut blob = Vec::new();

@@ -6,9 +6,9 @@ use forebay_api::error::ApiError;
 use forebay_api::stream::StreamConfig;
 use forebay_store::Location;
 
+use super::Shard;
 use super::name::StreamName;
 use super::timer::Timed;
-use super::Shard;
 use crate::command::{CodecError, CommandError, StreamCommand, number};
 use crate::consumer::status::StatusKind;
 use crate::effect::{ApiOk, Applied, Body, Effects, Lifecycle, Row, RowOutcome};
@@ -73,7 +73,9 @@ impl Shard {
         };
         match command {
             StreamCommand::Create { .. } => {}
-            StreamCommand::Update { config, revision } => self.apply_update(uid, &config, revision, record.time, at, fx),
+            StreamCommand::Update { config, revision } => {
+                self.apply_update(uid, &config, revision, record.time, at, fx)
+            }
             StreamCommand::Delete => self.apply_delete(uid, at, fx),
             StreamCommand::Purge { filter, below, keep } => {
                 let purged = stream.apply_purge(&filter, below, keep, fx);
@@ -116,15 +118,7 @@ impl Shard {
         fx.reply(at.waiter, Ok(ApiOk::Stream(Box::new(info))));
     }
 
-    fn apply_update(
-        &mut self,
-        uid: StreamUid,
-        config: &[u8],
-        revision: u64,
-        time: i64,
-        at: Applied,
-        fx: &mut Effects,
-    ) {
+    fn apply_update(&mut self, uid: StreamUid, config: &[u8], revision: u64, time: i64, at: Applied, fx: &mut Effects) {
         let Some(config) = parse(config, number::STREAM_UPDATE, at, fx) else { return };
         let Some(stream) = self.streams.get_mut(&uid.0) else { return };
         if revision > stream.revision {

@@ -6,8 +6,8 @@ use forebay_api::consumer::ConsumerConfig;
 use forebay_api::error::ApiError;
 use forebay_api::stream::Retention;
 
-use super::timer::Timed;
 use super::Shard;
+use super::timer::Timed;
 use crate::command::{CodecError, CommandError, ConsumerAction, ConsumerCommand, Progress, number};
 use crate::consumer::status::StatusKind;
 use crate::consumer::validate::update::{check_consumer_update, is_same_consumer};
@@ -145,8 +145,7 @@ impl Stream {
         let key = ConsumerKey { stream: self.uid(), consumer: uid };
         let facts = Arc::new(ConsumerFacts::new(key, &self.facts, name, &config));
         let config = Arc::new(config);
-        let mut consumer =
-            Consumer::new(Arc::clone(&facts), Arc::clone(&config), &self.config, &self.index, now);
+        let mut consumer = Consumer::new(Arc::clone(&facts), Arc::clone(&config), &self.config, &self.index, now);
         if leads {
             consumer.lead(&self.index, now);
         }
@@ -183,13 +182,7 @@ impl Stream {
         Ok(())
     }
 
-    fn apply_delivered(
-        &mut self,
-        uid: ConsumerUid,
-        progress: &Progress,
-        marks: &[(u64, u32)],
-        fx: &mut Effects,
-    ) {
+    fn apply_delivered(&mut self, uid: ConsumerUid, progress: &Progress, marks: &[(u64, u32)], fx: &mut Effects) {
         let Some(consumer) = self.consumers.get_mut(&uid.0) else { return };
         let before = consumer.state.delivered.sseq;
         consumer.state.apply_marks(marks);

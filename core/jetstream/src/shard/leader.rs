@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use forebay_api::pull::PullRequest;
 
-use super::timer::Timed;
 use super::Shard;
+use super::timer::Timed;
 use crate::consumer::status::StatusKind;
-use crate::consumer::{
-    AckDone, AckInput, Batch, BatchEnd, BatchLimit, Candidates, Consumer, Source,
-};
+use crate::consumer::{AckDone, AckInput, Batch, BatchEnd, BatchLimit, Candidates, Consumer, Source};
 use crate::effect::{Applied, Effects, LeaderOut, Proposals};
 use crate::id::ConsumerKey;
 use crate::record::Record;

@@ -18,9 +18,9 @@ mod tests;
 mod timer;
 
 pub use checkpoint::RestoreError;
-pub use leader::Take;
 use hashbrown::HashMap;
 use indexmap::IndexMap;
+pub use leader::Take;
 pub use read::ConsumerEntry;
 
 use self::name::StreamName;

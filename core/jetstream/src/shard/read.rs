@@ -6,8 +6,8 @@ use forebay_api::consumer::{ConsumerConfig, ConsumerInfo};
 use forebay_api::stream::StreamConfig;
 use forebay_store::Location;
 
-use super::name::NameRef;
 use super::Shard;
+use super::name::NameRef;
 use crate::account::StreamUsage;
 use crate::consumer::ConsumerFacts;
 use crate::id::{ConsumerKey, ConsumerUid, StreamUid};

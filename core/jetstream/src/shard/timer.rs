@@ -49,10 +49,13 @@ impl Timers {
         }
         self.heap.pop();
         let stream = StreamUid(stream);
-        Some((at, match consumer {
-            0 => Timed::Stream(stream),
-            uid => Timed::Consumer(ConsumerKey { stream, consumer: ConsumerUid(uid) }),
-        }))
+        Some((
+            at,
+            match consumer {
+                0 => Timed::Stream(stream),
+                uid => Timed::Consumer(ConsumerKey { stream, consumer: ConsumerUid(uid) }),
+            },
+        ))
     }
 
     pub(super) fn clear(&mut self) {

@@ -3,9 +3,9 @@
 use forebay_api::stream::StreamConfig;
 use forebay_store::StreamIndex;
 
+use super::Stream;
 use super::dedupe::Dedupe;
 use super::ttl::Ttls;
-use super::Stream;
 use crate::codec::{CodecError, Reader, Write};
 use crate::consumer::Consumer;
 use crate::id::StreamUid;

@@ -73,7 +73,6 @@ impl Dedupe {
         }
     }
 
-
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.put_u64(self.order.len() as u64);
         let mut before = 0;

@@ -17,9 +17,7 @@ pub(crate) fn sequences(index: &StreamIndex, subject: &[u8], headers: &PublishHe
         return Err(ApiError::stream_expected_last_seq_per_subject_invalid());
     }
     match headers.expected_last_seq {
-        Some(expected) if expected != index.last_seq() => {
-            Err(ApiError::stream_wrong_last_sequence(index.last_seq()))
-        }
+        Some(expected) if expected != index.last_seq() => Err(ApiError::stream_wrong_last_sequence(index.last_seq())),
         _ => Ok(()),
     }
 }
@@ -27,9 +25,7 @@ pub(crate) fn sequences(index: &StreamIndex, subject: &[u8], headers: &PublishHe
 /// `Nats-Expected-Last-Msg-Id`.
 pub(crate) fn message_id(last: &[u8], headers: &PublishHeaders<'_>) -> Result<(), ApiError> {
     match headers.expected_last_msg_id {
-        Some(expected) if expected != last => {
-            Err(ApiError::stream_wrong_last_msg_id(String::from_utf8_lossy(last)))
-        }
+        Some(expected) if expected != last => Err(ApiError::stream_wrong_last_msg_id(String::from_utf8_lossy(last))),
         _ => Ok(()),
     }
 }

@@ -71,7 +71,7 @@ impl Stream {
             last_seq: index.last_seq(),
             last_ts: at(last),
             num_subjects: index.num_subjects() as u64,
-            num_deleted: index.num_deleted() as u64,
+            num_deleted: index.num_deleted(),
             consumer_count: self.consumers.len() as u64,
             ..StreamState::default()
         }

@@ -84,7 +84,7 @@ impl Stream {
         self.counters.published += 1;
         self.counters.published_bytes += body;
         for consumer in self.consumers.values_mut() {
-            if consumer.handle_stored(record.subject) {
+            if consumer.handle_stored(seq, record.subject) {
                 fx.wake.push(consumer.key());
             }
         }
@@ -137,9 +137,7 @@ impl Stream {
             Some(_) => Some(encode(record, time, seq)?),
             None => None,
         };
-        self.index
-            .push(seq, location, size, time, record.subject)
-            .map_err(|error| ApiError::stream_store_failed(&error))?;
+        self.index.push(seq, location, size, time, record.subject).map_err(ApiError::stream_store_failed)?;
         match (&mut self.bodies, body) {
             (Some(bodies), Some(body)) => {
                 bodies.push(seq, body);
@@ -197,6 +195,6 @@ fn encode(record: &Record<'_>, time: i64, seq: u64) -> Result<bytes::Bytes, ApiE
         seq: Some(seq),
     };
     let mut out = Vec::with_capacity(fields.encoded_len());
-    encode_record(&mut out, &fields).map_err(|error| ApiError::stream_store_failed(&error))?;
+    encode_record(&mut out, &fields).map_err(ApiError::stream_store_failed)?;
     Ok(out.into())
 }

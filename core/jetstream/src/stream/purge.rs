@@ -19,11 +19,19 @@ impl Stream {
             return Err(ApiError::stream_sealed());
         }
         if self.rules.deny_purge {
-            return Err(ApiError::stream_purge_failed("message purge not permitted"));
+            return Err(ApiError::stream_purge_failed("stream purge not permitted"));
         }
-        if filter.is_empty() || filter == b">" {
-            return Ok(self.purge_all(below, keep, fx));
-        }
+        let purged = if filter.is_empty() || filter == b">" {
+            self.purge_all(below, keep, fx)
+        } else {
+            self.purge_matching(filter, below, keep, fx)
+        };
+        let first = self.index.first_seq();
+        self.consumers.values_mut().for_each(|consumer| consumer.handle_purged(first));
+        Ok(purged)
+    }
+
+    fn purge_matching(&mut self, filter: &[u8], below: u64, keep: u64, fx: &mut Effects) -> u64 {
         let mut matcher = Matcher::new([filter]);
         let matching = self.index.count_from(self.index.first_seq(), &mut matcher);
         let mut left = matching.saturating_sub(keep);
@@ -37,7 +45,7 @@ impl Stream {
             self.remove(seq, fx);
             (from, left, purged) = (seq + 1, left - 1, purged + 1);
         }
-        Ok(purged)
+        purged
     }
 
     /// Removes one.
@@ -51,13 +59,15 @@ impl Stream {
         if self.remove(seq, fx) {
             return Ok(());
         }
-        // The words of nats-server's two stores.
+        // The words of nats-server's two stores, asked of 2.15.1.
         Err(if self.rules.memory {
             ApiError::sequence_not_found(seq)
         } else if seq > self.index.last_seq() {
             ApiError::stream_msg_delete_failed("stream store EOF")
-        } else {
+        } else if seq < self.index.first_seq() {
             ApiError::stream_msg_delete_failed("no message found")
+        } else {
+            ApiError::sequence_not_found(seq)
         })
     }
 

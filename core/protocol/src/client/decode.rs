@@ -135,9 +135,7 @@ fn subscribe(line: &[u8]) -> Result<ClientOp<'_>, ProtocolError> {
     let mut args = arguments(line);
     match (args.next(), args.next(), args.next(), args.next()) {
         (Some(subject), Some(sid), None, _) => Ok(ClientOp::Subscribe { subject, queue: None, sid }),
-        (Some(subject), Some(queue), Some(sid), None) => {
-            Ok(ClientOp::Subscribe { subject, queue: Some(queue), sid })
-        }
+        (Some(subject), Some(queue), Some(sid), None) => Ok(ClientOp::Subscribe { subject, queue: Some(queue), sid }),
         _ => Err(ProtocolError::Arguments("SUB takes a subject, perhaps a queue, and a sid")),
     }
 }
@@ -222,7 +220,9 @@ fn publish<'a>(
     // A header block of no bytes is none: subscribers get a plain message.
     let has_headers = header_len != 0;
     let frame_tail = match args.tail_at {
-        Some(at) if plain && has_headers != args.header_digits.is_empty() && bytes[head_len - 2] == b'\r' => bytes.get(head_len - 2 - (line.len() - at)..end),
+        Some(at) if plain && has_headers != args.header_digits.is_empty() && bytes[head_len - 2] == b'\r' => {
+            bytes.get(head_len - 2 - (line.len() - at)..end)
+        }
         _ => None,
     };
     let publish = Publish {
@@ -272,29 +272,42 @@ fn publish_args(line: &[u8], has_headers: bool) -> Result<PublishArgs<'_>, Proto
 /// The arguments of a line with single spaces and no tabs, which is what clients write.
 #[inline]
 fn plain_args(line: &[u8], has_headers: bool) -> Option<PublishArgs<'_>> {
+    // A scan of the whole line is cheaper than a look at each word.
+    if memchr::memchr2(b'\t', b'\r', line).is_some() {
+        return None;
+    }
     let first = memchr::memchr(b' ', line)?;
     let (subject, tail_at) = (&line[..first], first + 1);
     let tail = &line[tail_at..];
-    let is_word = |word: &[u8]| !word.is_empty() && !word.iter().any(|byte| matches!(byte, b' ' | b'\t' | b'\r'));
-    let (before, size_digits) = match memchr::memrchr(b' ', tail) {
-        Some(at) => (Some(&tail[..at]), &tail[at + 1..]),
-        None => (None, tail),
-    };
+    let (before, size_digits) = last_word(tail);
     let (reply, header_digits) = match (has_headers, before) {
         (false, None) => (&b""[..], &b""[..]),
-        (false, Some(reply)) => (reply, &b""[..]),
-        (true, Some(before)) => match memchr::memrchr(b' ', before) {
-            Some(at) => (&before[..at], &before[at + 1..]),
-            None => (&b""[..], before),
+        (false, Some(reply)) => (word(reply)?, &b""[..]),
+        (true, Some(before)) => match last_word(before) {
+            (Some(reply), digits) => (word(reply)?, word(digits)?),
+            (None, digits) => (&b""[..], word(digits)?),
         },
         (true, None) => return None,
     };
-    let has_reply = tail.len() > size_digits.len() + header_digits.len() + usize::from(has_headers);
-    let sizes_are_words = is_word(size_digits) && (!has_headers || is_word(header_digits));
-    if !is_word(subject) || !sizes_are_words || (has_reply && !is_word(reply)) {
+    if subject.is_empty() || size_digits.is_empty() {
         return None;
     }
     Some(PublishArgs { subject, reply, header_digits, size_digits, tail_at: Some(tail_at) })
+}
+
+/// What stands before the last space, if there is one, and the word behind it.
+#[inline]
+fn last_word(text: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    match text.iter().rposition(|byte| *byte == b' ') {
+        Some(at) => (Some(&text[..at]), &text[at + 1..]),
+        None => (None, text),
+    }
+}
+
+/// The text, if it is one word.
+#[inline]
+fn word(text: &[u8]) -> Option<&[u8]> {
+    (!text.is_empty() && memchr::memchr(b' ', text).is_none()).then_some(text)
 }
 
 #[cfg(test)]

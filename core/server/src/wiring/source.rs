@@ -39,7 +39,13 @@ impl MonitorSource for Source {
 
     fn health(&self, _: &HealthQuestion) -> Health {
         if let Some(why) = self.jetstream.as_ref().and_then(|js| js.health()) {
-            let error = HealthzError { kind: "JETSTREAM".into(), account: None, stream: None, consumer: None, error: why.to_owned() };
+            let error = HealthzError {
+                kind: "JETSTREAM".into(),
+                account: None,
+                stream: None,
+                consumer: None,
+                error: why.to_owned(),
+            };
             return Health::Failed { status_code: 503, errors: vec![error] };
         }
         Health::Ok

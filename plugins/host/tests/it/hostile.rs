@@ -50,9 +50,10 @@ fn a_call_takes_at_most_its_timeout_of_cpu_and_two_ticks() {
         })
         .collect();
     took.sort();
-    // The median, since a loaded machine may starve the ticker; a new instance after each trap costs a little, too.
+    // The least disturbed one, since a loaded machine may starve the ticker and share the caches; a new instance after
+    // each trap costs a little, too. A call that had no limit would not return at all.
     let most = TIMEOUT_DEFAULT + 2 * TICK + Duration::from_micros(500);
-    assert!(took[3] >= TIMEOUT_DEFAULT && took[3] <= most, "{took:?}");
+    assert!(took[0] >= TIMEOUT_DEFAULT && took[0] <= most, "{took:?}");
 }
 
 #[test]

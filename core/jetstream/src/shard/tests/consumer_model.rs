@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use forebay_api::stream::Retention;
 use proptest::prelude::*;
 
 use super::stream_model::matches;
@@ -52,6 +53,7 @@ fn op() -> impl Strategy<Value = Op> {
 #[derive(Clone, Debug)]
 pub(super) struct Config {
     all: bool,
+    retention: Retention,
     filter: &'static str,
     max_ack_pending: i64,
     max_deliver: i64,
@@ -60,9 +62,14 @@ pub(super) struct Config {
 pub(super) fn case() -> impl Strategy<Value = (Config, Vec<Op>)> {
     let filter = prop_oneof![Just(""), Just("a.*"), Just("a.1")];
     let deliver = prop_oneof![3 => Just(-1i64), 1 => Just(3i64)];
-    let config = (any::<bool>(), filter, 1i64..9, deliver).prop_map(|(all, filter, max_ack_pending, max_deliver)| {
-        Config { all, filter, max_ack_pending, max_deliver }
-    });
+    let retention =
+        prop_oneof![2 => Just(Retention::Limits), 1 => Just(Retention::WorkQueue), 1 => Just(Retention::Interest)];
+    let config = (any::<bool>(), retention, filter, 1i64..9, deliver).prop_map(
+        |(all, retention, filter, max_ack_pending, max_deliver)| {
+            let all = all && retention != Retention::WorkQueue;
+            Config { all, retention, filter, max_ack_pending, max_deliver }
+        },
+    );
     (config, proptest::collection::vec(op(), 0..150))
 }
 
@@ -77,6 +84,8 @@ enum Stage {
 struct Model {
     messages: BTreeMap<u64, &'static str>,
     settled: BTreeMap<u64, Stage>,
+    /// Settled by an ack: where acks remove, these go once that is durable.
+    acked: BTreeSet<u64>,
     /// Delivered in this leadership (or known from before) and not settled.
     pending: BTreeSet<u64>,
     /// Every message ever delivered, with the highest count that was sent.
@@ -103,6 +112,7 @@ impl Model {
         for seq in run {
             self.pending.remove(&seq);
             self.settled.entry(seq).or_insert(Stage::Known);
+            self.acked.insert(seq);
         }
     }
 
@@ -124,6 +134,7 @@ impl Model {
     /// What the log does not know is forgotten.
     fn crash(&mut self, delivered: u64) {
         self.settled.retain(|_, stage| *stage == Stage::Durable);
+        self.acked.retain(|seq| self.settled.contains_key(seq));
         let pending = self.wanted().filter(|seq| *seq <= delivered && !self.settled.contains_key(seq)).collect();
         self.pending = pending;
         self.last_cseq = 0;
@@ -137,7 +148,7 @@ struct Run {
 
 impl Run {
     fn new(config: &Config) -> Self {
-        let mut bench = Bench::new(Bench::of("S", &[">"]));
+        let mut bench = Bench::new(StreamConfig { retention: config.retention, ..Bench::of("S", &[">"]) });
         let ack_policy = if config.all { AckPolicy::All } else { AckPolicy::Explicit };
         let consumer = ConsumerConfig {
             ack_policy,
@@ -150,6 +161,7 @@ impl Run {
         let model = Model {
             messages: BTreeMap::new(),
             settled: BTreeMap::new(),
+            acked: BTreeSet::new(),
             pending: BTreeSet::new(),
             sent: BTreeMap::new(),
             last_cseq: 0,
@@ -159,14 +171,22 @@ impl Run {
         Self { bench, model }
     }
 
+    /// How far the consumer has looked.
+    fn position(&self) -> u64 {
+        let consumer = self.bench.shard.consumer(self.bench.key("C"));
+        consumer.and_then(|consumer| consumer.lead.as_deref()).expect("a leader").delivered.sseq
+    }
+
     fn answer(&mut self, at: usize, verb: AckVerb) {
         let Some(at) = at.checked_rem(self.model.outstanding.len()) else { return };
         let delivery = self.model.outstanding[at].clone();
-        let delivered = self.bench.info("C").delivered.stream_seq;
+        let delivered = self.position();
         self.bench.ack("C", &delivery, verb.clone());
         match verb {
             AckVerb::Ack => self.model.settle(delivery.seq, delivered),
-            AckVerb::Term { .. } if self.model.pending.contains(&delivery.seq) => self.model.settle(delivery.seq, delivered),
+            AckVerb::Term { .. } if self.model.pending.contains(&delivery.seq) => {
+                self.model.settle(delivery.seq, delivered)
+            }
             _ => {}
         }
     }
@@ -184,12 +204,21 @@ impl Run {
     fn step(&mut self, op: &Op) -> Result<(), TestCaseError> {
         match op {
             Op::Publish(subject) => {
-                let seq = self.bench.publish(SUBJECTS[*subject]);
-                self.model.messages.insert(seq, SUBJECTS[*subject]);
+                let subject = SUBJECTS[*subject];
+                let unwanted =
+                    self.model.config.retention == Retention::Interest && !matches(self.model.config.filter, subject);
+                match self.bench.publish_with(subject, "", b"x") {
+                    PublishOutcome::Stored { seq } if !unwanted => {
+                        self.model.messages.insert(seq, subject);
+                    }
+                    PublishOutcome::NotStored { .. } if unwanted => {}
+                    other => prop_assert!(false, "{other:?}"),
+                }
             }
             Op::Ask { batch, no_wait } => {
                 let expires = Nanos(if *no_wait { 0 } else { 25 * SECOND });
-                self.bench.ask("C", &PullRequest { batch: *batch, no_wait: *no_wait, expires, ..PullRequest::default() });
+                self.bench
+                    .ask("C", &PullRequest { batch: *batch, no_wait: *no_wait, expires, ..PullRequest::default() });
             }
             Op::Deliver => {
                 for delivery in self.bench.deliver("C") {
@@ -217,7 +246,7 @@ impl Run {
             Op::Checkpoint => self.bench.take_checkpoint(),
             Op::Crash => {
                 self.bench.crash();
-                self.model.crash(self.bench.info("C").delivered.stream_seq);
+                self.model.crash(self.position());
             }
         }
         self.note_given_up();
@@ -229,11 +258,19 @@ impl Run {
         for stage in self.model.settled.values_mut().filter(|stage| **stage == Stage::InFlight) {
             *stage = Stage::Durable;
         }
+        if self.model.config.retention != Retention::Limits {
+            let Model { messages, settled, acked, .. } = &mut self.model;
+            messages.retain(|seq, _| !(acked.contains(seq) && settled.get(seq) == Some(&Stage::Durable)));
+        }
     }
 
     fn check(&self, op: &Op) -> Result<(), TestCaseError> {
         let (info, model) = (self.bench.info("C"), &self.model);
-        let ahead = |seq: u64| seq > info.delivered.stream_seq;
+        prop_assert_eq!(self.bench.seqs(), model.messages.keys().copied().collect::<Vec<_>>(), "after {:?}", op);
+        // CONSUMER.INFO shows the last message that was sent; what the filters leave out lies between.
+        let position = self.position();
+        prop_assert!(info.delivered.stream_seq <= position);
+        let ahead = |seq: u64| seq > position;
         let num_pending = model.wanted().filter(|seq| ahead(*seq)).count() as u64;
         prop_assert_eq!(info.num_pending, num_pending, "num_pending after {:?}", op);
         prop_assert_eq!(info.num_ack_pending, model.pending.len() as u64, "num_ack_pending after {:?}", op);

@@ -5,8 +5,8 @@ use forebay_api::stream::Retention;
 use forebay_api::time::Time;
 
 use super::*;
-use crate::consumer::status::StatusKind;
 use crate::consumer::Candidates;
+use crate::consumer::status::StatusKind;
 
 fn five(subjects: &[&str]) -> Bench {
     let mut bench = Bench::new(Bench::of("S", &["a.>"]));
@@ -103,11 +103,7 @@ fn a_nak_comes_at_once_or_after_its_delay_and_progress_puts_it_off() {
 #[test]
 fn backoff_sets_each_wait_and_max_deliver_ends_it() {
     let mut bench = five(&["a.1", "a.2"]);
-    let config = ConsumerConfig {
-        backoff: vec![Nanos(SECOND), Nanos(5 * SECOND)],
-        max_deliver: 3,
-        ..Bench::pull("C")
-    };
+    let config = ConsumerConfig { backoff: vec![Nanos(SECOND), Nanos(5 * SECOND)], max_deliver: 3, ..Bench::pull("C") };
     bench.consume("C", config).unwrap();
     let got = bench.fetch("C", 2);
     bench.ack("C", &got[1], AckVerb::Ack);

@@ -7,7 +7,12 @@ use super::{consumer_model, stream_model};
 use crate::mutant;
 
 /// Runs up to `cases` cases under a defect; true if one of them fails.
-fn is_found<S: Strategy>(name: &'static str, cases: usize, strategy: S, run: impl Fn(S::Value) -> TestCaseResult) -> bool {
+fn is_found<S: Strategy>(
+    name: &'static str,
+    cases: usize,
+    strategy: S,
+    run: impl Fn(S::Value) -> TestCaseResult,
+) -> bool {
     let mut runner = TestRunner::new_with_rng(
         Config::default(),
         proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),

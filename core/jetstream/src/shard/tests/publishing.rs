@@ -178,7 +178,9 @@ fn a_message_that_is_not_there_can_not_be_deleted() {
     let delete = StreamCommand::DeleteMessage { seq: 1, erase: true };
     assert!(bench.stream_command(&delete).is_ok());
     assert_eq!(bench.fx.released.len(), 1);
-    assert_eq!(bench.stream_command(&delete).unwrap_err().err_code, 10043);
+    assert_eq!(bench.stream_command(&delete).unwrap_err().description, "no message found");
+    let beyond = StreamCommand::DeleteMessage { seq: 9, erase: true };
+    assert_eq!(bench.stream_command(&beyond).unwrap_err().description, "stream store EOF");
     assert_eq!(bench.seqs(), [2]);
 }
 
@@ -254,8 +256,7 @@ fn info_pages_subjects_and_lists_what_is_deleted() {
     let mut bench = Bench::new(Bench::of("S", &["a.>"]));
     ["a.1", "a.2", "a.1"].iter().for_each(|subject| assert!(bench.publish(subject) > 0));
     bench.stream_command(&StreamCommand::DeleteMessage { seq: 2, erase: false }).unwrap();
-    let request =
-        crate::stream::InfoRequest { deleted_details: true, subjects_filter: b"a.>".to_vec(), offset: 0 };
+    let request = crate::stream::InfoRequest { deleted_details: true, subjects_filter: b"a.>".to_vec(), offset: 0 };
     let page = bench.shard.stream_info(UID, bench.now, &request).unwrap();
     assert_eq!((page.total, page.info.state.deleted, page.info.state.num_deleted), (1, vec![2], 1));
     assert_eq!(page.info.state.subjects.into_iter().collect::<Vec<_>>(), [("a.1".to_owned(), 2)]);

@@ -78,7 +78,8 @@ fn what_is_wrong_is_told_apart() {
     assert_eq!(fails(b"PUB a 2\r\nhix"), ProtocolError::UnknownOperation);
     assert_eq!(fails(b"PUB a 2\r\nhi\rx"), ProtocolError::UnknownOperation);
     assert_eq!(fails(b"PUB a 1025\r\n"), ProtocolError::Payload);
-    for bytes in [&b"PUB a\r\n"[..], b"PUB a -1\r\n", b"PUB a b c d\r\n", b"SUB a\r\n", b"SUB a b c d\r\n", b"PUB \r\n"] {
+    for bytes in [&b"PUB a\r\n"[..], b"PUB a -1\r\n", b"PUB a b c d\r\n", b"SUB a\r\n", b"SUB a b c d\r\n", b"PUB \r\n"]
+    {
         assert!(matches!(fails(bytes), ProtocolError::Arguments(_)), "{bytes:?}");
     }
     assert!(matches!(fails(b"HPUB a 5 2\r\n"), ProtocolError::Arguments(_)));

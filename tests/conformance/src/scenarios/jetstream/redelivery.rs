@@ -27,6 +27,7 @@ fn redelivered() -> Vec<Scenario> {
             .wait_ms(700)
             .on("a")
             .request("foo.9", "new")
+            .wait_ms(100)
             .on("p")
             .raw(b"PUB $JS.API.CONSUMER.MSG.NEXT.S.C in 1\r\n2\r\n")
             .expect(2),
