@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use async_nats::{Client, ConnectOptions, jetstream};
 use forebay_conformance::server::{Dialect, Server, Target};
 use forebay_conformance::setup::Setup;
+use futures::StreamExt;
 use tempfile::TempDir;
 
 /// An answer that does not come within this will not come.
@@ -69,4 +70,15 @@ fn target() -> Result<Target> {
     let program = std::env::var_os("FOREBAY_BIN").map(PathBuf::from);
     let program = program.context("FOREBAY_BIN names no program: run `cargo xtask test --only rust`")?;
     Ok(Target { label: "the server".into(), program, dialect: Dialect::Toml })
+}
+
+/// Returns when the server knows what the client has subscribed to: `flush` of async-nats only hands bytes to the
+/// system, so a second connection could publish before the server has read them.
+pub async fn settled(client: &Client) -> Result<()> {
+    let subject = client.new_inbox();
+    let mut echo = client.subscribe(subject.clone()).await?;
+    client.publish(subject, "".into()).await?;
+    client.flush().await?;
+    tokio::time::timeout(PATIENCE, echo.next()).await?.context("closed")?;
+    Ok(())
 }

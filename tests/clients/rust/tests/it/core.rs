@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use async_nats::client::RequestErrorKind;
 use async_nats::{ConnectOptions, HeaderMap};
 use bytes::Bytes;
-use forebay_client_stories::{PATIENCE, World};
+use forebay_client_stories::{PATIENCE, World, settled};
 use forebay_conformance::setup::Setup;
 use futures::StreamExt;
 use tokio::time::timeout;
@@ -26,7 +26,7 @@ async fn a_request_is_answered() -> Result<()> {
     let world = World::core()?;
     let service = world.client().await?;
     let mut questions = service.subscribe("help").await?;
-    service.flush().await?;
+    settled(&service).await?;
     tokio::spawn(async move {
         while let Some(question) = questions.next().await {
             if let Some(reply) = question.reply {
@@ -74,7 +74,7 @@ async fn a_queue_group_takes_each_message_once() -> Result<()> {
     for _ in 0..4 {
         let client = world.client().await?;
         let mut work = client.queue_subscribe("work", "workers".into()).await?;
-        client.flush().await?;
+        settled(&client).await?;
         let sender = sender.clone();
         tokio::spawn(async move {
             // The client lives as long as its subscription.
@@ -104,7 +104,7 @@ async fn order_is_kept_over_many_messages() -> Result<()> {
     let world = World::core()?;
     let (publisher, client) = (world.client().await?, world.client().await?);
     let mut subscriber = client.subscribe("ordered").await?;
-    client.flush().await?;
+    settled(&client).await?;
     let publishing = tokio::spawn(async move {
         for number in 0..COUNT {
             publisher.publish("ordered", Bytes::copy_from_slice(&number.to_be_bytes())).await?;
