@@ -163,21 +163,8 @@ impl JetStream {
         AccountLimits {
             max_memory: signed(self.config.max_memory),
             max_storage: signed(self.config.max_storage),
-            ..no_limits()
+            ..AccountLimits::default()
         }
-    }
-}
-
-fn no_limits() -> AccountLimits {
-    AccountLimits {
-        max_memory: -1,
-        max_storage: -1,
-        max_streams: -1,
-        max_consumers: -1,
-        max_ack_pending: -1,
-        memory_max_stream_bytes: -1,
-        storage_max_stream_bytes: -1,
-        max_bytes_required: false,
     }
 }
 
@@ -202,7 +189,7 @@ impl ApiBackend for JetStream {
                 reserved_storage: reserved.storage,
                 streams: used.streams,
                 consumers: used.consumers,
-                limits: no_limits(),
+                limits: AccountLimits::default(),
             },
             domain: self.config.facts.domain.clone(),
             api: ApiUse { total, errors, ..ApiUse::default() },
@@ -211,7 +198,7 @@ impl ApiBackend for JetStream {
     }
 
     fn limits(&self, _: &str) -> Limits {
-        Limits { account: no_limits(), ..Limits::default() }
+        Limits { account: AccountLimits::default(), ..Limits::default() }
     }
 
     fn stream(&self, account: &str, name: &str) -> Option<Assignment> {
@@ -227,7 +214,7 @@ impl ApiBackend for JetStream {
     }
 
     fn admit(&self, account: &str, config: &StreamConfig) -> Result<(), ApiError> {
-        self.meta.lock().meta.admit_create(account, config, &no_limits(), &self.server_limits())
+        self.meta.lock().meta.admit_create(account, config, &AccountLimits::default(), &self.server_limits())
     }
 
     fn has_interest(&self, account: &str, subject: &str) -> bool {
