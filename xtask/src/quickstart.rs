@@ -13,6 +13,17 @@ use crate::{plugins, toolchain};
 /// The configurations to start with, the best one first: what exists is started.
 const CONFIGURATIONS: &[&str] = &["config/quickstart.toml", "config/jetstream.toml", "config/minimal.toml"];
 
+/// What to do with it, once it runs.
+const NEXT: &str = "\
+Try next, in another terminal:
+  nats pub faa.strikes '{\"state\":\"New York\",\"size\":\"Small\",\"operator\":\"ACME\",\"damage\":\"Minor\"}'
+  nats stream get STRIKES 1                      the plugin `redact` made the subject and hashed the operator
+  nats consumer add STRIKES damaged --pull --defaults && nats consumer next STRIKES damaged
+                                                 the plugin `json-filter` lets only strikes with damage through
+  curl -s localhost:8222/metrics | grep plugin   what the plugins did
+  edit config/quickstart.toml                    hash = [\"operator\", \"airport\"] takes effect when you save
+";
+
 #[derive(Args)]
 pub(crate) struct Options {
     /// Build everything, print the command, and stop.
@@ -44,6 +55,9 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<bool> {
         return Ok(true);
     }
     println!("running: {line}   (Ctrl-C stops it)\n");
+    if config.ends_with("config/quickstart.toml") {
+        println!("{NEXT}");
+    }
     serve(checkout, &binary, &config, &options.server)
 }
 

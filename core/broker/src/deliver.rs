@@ -28,12 +28,53 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) from: u64,
     /// The publisher does not want its own messages back.
     pub(crate) no_echo: bool,
+    /// A client's own message, which no plugin has seen.
+    pub(crate) untransformed: bool,
+}
+
+/// What became of a publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Published {
+    /// Somebody got it.
+    Delivered,
+    /// Nobody is interested.
+    Nobody,
+    /// Nobody got it yet: it has to go through the plugins in `ThreadState::bound`.
+    Bound,
+}
+
+impl Published {
+    #[inline]
+    fn to_somebody(any: bool) -> Self {
+        if any { Self::Delivered } else { Self::Nobody }
+    }
+
+    /// True if somebody got it.
+    #[inline]
+    pub(crate) fn is_delivered(self) -> bool {
+        self == Self::Delivered
+    }
+}
+
+/// A message as a plugin made it of a client's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Made<'a> {
+    pub(crate) subject: &'a [u8],
+    pub(crate) reply: &'a [u8],
+    pub(crate) headers: &'a [u8],
+    pub(crate) payload: &'a [u8],
 }
 
 impl ThreadState {
-    /// Publishes what a client sent; says whether anybody got it.
+    /// Publishes what a client sent, unless a plugin has to see it first.
     #[inline]
-    pub(crate) fn publish(&mut self, account: &Arc<Account>, publish: &Publish<'_>, from: u64, no_echo: bool) -> bool {
+    pub(crate) fn publish(
+        &mut self,
+        account: &Arc<Account>,
+        publish: &Publish<'_>,
+        from: u64,
+        no_echo: bool,
+    ) -> Published {
         let Some(tail) = publish.frame_tail else { return self.publish_rebuilt(account, publish, from, no_echo) };
         let outgoing = Outgoing {
             reply: publish.reply,
@@ -43,13 +84,40 @@ impl ThreadState {
             tail,
             from,
             no_echo,
+            untransformed: true,
         };
         self.deliver(account, publish.subject, &outgoing)
     }
 
+    /// Publishes what plugins made of a client's message; says whether anybody got it.
+    pub(crate) fn publish_made(&mut self, account: &Arc<Account>, made: &Made<'_>, from: u64, no_echo: bool) -> bool {
+        self.with_tail(made.reply, made.headers, made.payload, |thread, outgoing| {
+            thread.deliver(account, made.subject, &Outgoing { from, no_echo, ..*outgoing }).is_delivered()
+        })
+    }
+
+    /// The internal subscribers of a subject.
+    pub(crate) fn internal_targets(&mut self, account: &Arc<Account>, subject: &[u8]) -> SmallVec<[u64; 4]> {
+        let mut targets = SmallVec::new();
+        account.interest.read().matches(subject, |matched| {
+            for one in matched.plain() {
+                if let Recipient::Internal(target) = one.0.recipient {
+                    targets.push(target);
+                }
+            }
+        });
+        targets
+    }
+
     /// The client wrote its line in a form that a subscriber must not get.
     #[cold]
-    fn publish_rebuilt(&mut self, account: &Arc<Account>, publish: &Publish<'_>, from: u64, no_echo: bool) -> bool {
+    fn publish_rebuilt(
+        &mut self,
+        account: &Arc<Account>,
+        publish: &Publish<'_>,
+        from: u64,
+        no_echo: bool,
+    ) -> Published {
         let mut tail = std::mem::take(&mut self.scratch);
         tail.clear();
         if !publish.reply.is_empty() {
@@ -65,9 +133,9 @@ impl ThreadState {
             tail.extend_from_slice(part);
         }
         let rebuilt = Publish { frame_tail: Some(&tail), ..*publish };
-        let delivered = self.publish(account, &rebuilt, from, no_echo);
+        let published = self.publish(account, &rebuilt, from, no_echo);
         self.scratch = tail;
-        delivered
+        published
     }
 
     /// Publishes a message of the server itself; says whether anybody got it.
@@ -79,7 +147,9 @@ impl ThreadState {
         headers: &[u8],
         payload: &[u8],
     ) -> bool {
-        self.with_tail(reply, headers, payload, |thread, outgoing| thread.deliver(account, subject, outgoing))
+        self.with_tail(reply, headers, payload, |thread, outgoing| {
+            thread.deliver(account, subject, outgoing).is_delivered()
+        })
     }
 
     /// Delivers a message to those interested in `route`, who see it under `subject`: what a consumer does.
@@ -126,6 +196,7 @@ impl ThreadState {
             tail: &tail,
             from: 0,
             no_echo: false,
+            untransformed: false,
         };
         let result = act(self, &outgoing);
         self.scratch = tail;
@@ -133,21 +204,42 @@ impl ThreadState {
     }
 
     #[inline]
-    fn deliver(&mut self, account: &Arc<Account>, subject: &[u8], message: &Outgoing<'_>) -> bool {
+    fn deliver(&mut self, account: &Arc<Account>, subject: &[u8], message: &Outgoing<'_>) -> Published {
         let generation = account.interest.generation(subject);
         let key = SubjectKey::new(subject);
         let entry = match self.cache(account).take(&key, generation) {
             Lookup::Hit(entry) => entry,
             Lookup::Build => self.build_entry(account, &key, generation),
-            Lookup::First => return self.deliver_uncached(account, subject, subject, generation, message),
+            Lookup::First => {
+                if message.untransformed && self.is_bound(account, subject) {
+                    return Published::Bound;
+                }
+                let any = self.deliver_uncached(account, subject, subject, generation, message);
+                return Published::to_somebody(any);
+            }
         };
+        if message.untransformed && !entry.transforms.is_empty() {
+            self.bound.clone_from(&entry.transforms);
+            self.cache(account).put(entry);
+            return Published::Bound;
+        }
         let delivered = self.deliver_entry(account, &entry, message);
         for target in &entry.internal {
             self.deliver_internal(account, *target, subject, message);
         }
         let any = delivered || !entry.internal.is_empty();
         self.cache(account).put(entry);
-        any
+        Published::to_somebody(any)
+    }
+
+    /// True if plugins are bound to a subject that is seen the first time; they are in `bound` then.
+    #[inline]
+    fn is_bound(&mut self, account: &Account, subject: &[u8]) -> bool {
+        if self.transforms.is_none() {
+            return false;
+        }
+        self.bound = self.transforms_for(account, subject);
+        !self.bound.is_empty()
     }
 
     fn deliver_routed(&mut self, account: &Arc<Account>, route: &[u8], subject: &[u8], message: &Outgoing<'_>) -> bool {
@@ -178,6 +270,7 @@ impl ThreadState {
     #[inline(never)]
     fn build_entry(&mut self, account: &Arc<Account>, key: &SubjectKey<'_>, generation: u64) -> Box<MatchEntry> {
         let mut entry = Box::new(MatchEntry::new(key, generation));
+        entry.transforms = self.transforms_for(account, key.subject);
         let list = account.interest.read();
         let mut names: SmallVec<[&[u8]; 4]> = SmallVec::new();
         list.matches(key.subject, |matched| {

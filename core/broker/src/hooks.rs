@@ -5,6 +5,11 @@
 //! a match-cache entry or a consumer is made. A number keeps its meaning over reloads and is never used for another
 //! binding; one whose plugin is gone passes everything.
 
+use smallvec::SmallVec;
+
+/// The bindings of one subject, in the order in which they run.
+pub type BoundTransforms = SmallVec<[u32; 2]>;
+
 /// Most messages that one published message may become, over all its transforms.
 pub const EMITS_MAX: usize = 64;
 /// Most messages of one filter call: the verdict is a `u64`.
@@ -97,6 +102,17 @@ pub trait TransformHook {
     }
 }
 
+/// The transforms of one thread, with the question which of them a subject has. Kept in the thread's state.
+pub trait Transforms: TransformHook + Send {
+    /// The bindings of a subject as it was published; empty for most. Asked when a match is looked up, not for each
+    /// message.
+    fn transforms_for(&mut self, account: &str, subject: &[u8]) -> BoundTransforms;
+
+    /// Moves whenever [`Transforms::transforms_for`] may answer differently: what was cached before is stale then.
+    /// One atomic load.
+    fn generation(&self) -> u64;
+}
+
 /// The walk behind [`TransformHook::transform_all`]: no numbering, only the order of things.
 pub fn chain<H: TransformHook + ?Sized>(hook: &mut H, bindings: &[u32], message: &MessageRef<'_>) -> TransformVerdict {
     if let [only] = bindings {
@@ -163,6 +179,15 @@ pub trait FilterHook {
     fn take_limit_hit(&mut self) -> bool {
         false
     }
+}
+
+/// The filters of one thread, with the question which consumer has one.
+pub trait Filters: FilterHook {
+    /// The binding of a consumer, whoever created it; `None` for most.
+    fn filter_for(&mut self, account: &str, stream: &str, consumer: &str) -> Option<u32>;
+
+    /// Moves whenever [`Filters::filter_for`] may answer differently, or a filter may judge differently.
+    fn generation(&self) -> u64;
 }
 
 #[cfg(test)]

@@ -24,6 +24,13 @@ pub trait Ingress: Send {
     /// A message matched the internal subscription made with number `target`.
     fn message(&mut self, thread: &mut ThreadState, account: &Arc<Account>, target: u64, message: &Inbound<'_>);
 
+    /// A plugin dropped a message that would have matched the internal subscription `target`: whoever waits at `reply`
+    /// is told so. False if this subscriber has nothing to say to that.
+    fn dropped(&mut self, thread: &mut ThreadState, account: &Arc<Account>, target: u64, reply: &[u8]) -> bool;
+
+    /// The name of the stream behind `target`, if it is a stream.
+    fn stream_name(&self, target: u64) -> Option<Arc<str>>;
+
     /// The turn is over: what gathered goes on its way.
     fn turn_end(&mut self, thread: &mut ThreadState);
 }

@@ -2,6 +2,7 @@
 //!
 //! Entries are made when a subject is seen a second time, and checked lazily by the generation of the subject's shard.
 
+use crate::hooks::BoundTransforms;
 use crate::limits::{CACHED_SUBJECT_MAX, MATCH_SLOTS, PREFIX_SLOTS};
 use forebay_subject::hash::hash;
 use std::ops::Range;
@@ -23,6 +24,8 @@ pub(crate) struct MatchEntry {
     pub(crate) queues: Vec<Vec<Delivery>>,
     /// Internal subscribers.
     pub(crate) internal: Vec<u64>,
+    /// The plugins that a client's message goes through before any of the above; empty for most subjects.
+    pub(crate) transforms: BoundTransforms,
 }
 
 impl MatchEntry {
@@ -35,6 +38,7 @@ impl MatchEntry {
             plain: Vec::new(),
             queues: Vec::new(),
             internal: Vec::new(),
+            transforms: BoundTransforms::new(),
         }
     }
 

@@ -6,6 +6,7 @@
 use crate::account::Account;
 use crate::broker::{Broker, ThreadCounters};
 use crate::deliver::Deferred;
+use crate::hooks::{BoundTransforms, Transforms};
 use crate::ingress::Ingress;
 use crate::limits::RETIRED_MIN;
 use crate::match_cache::MatchCache;
@@ -22,6 +23,12 @@ pub struct ThreadState {
     pub(crate) staging: Staging,
     pub(crate) caches: Vec<MatchCache>,
     pub(crate) ingress: Option<Box<dyn Ingress>>,
+    /// The plugins of the thread; `None` where there can be none.
+    pub(crate) transforms: Option<Box<dyn Transforms>>,
+    /// The generation of `transforms` that the caches are of.
+    transforms_generation: u64,
+    /// The bindings that the last publish has to go through, when it was told so.
+    pub(crate) bound: BoundTransforms,
     /// True while something internal got a message in this turn.
     pub(crate) ingress_dirty: bool,
     pub(crate) random: u64,
@@ -45,6 +52,9 @@ impl ThreadState {
             staging: Staging::default(),
             caches: Vec::new(),
             ingress: None,
+            transforms: None,
+            transforms_generation: 0,
+            bound: BoundTransforms::new(),
             ingress_dirty: false,
             random: seed | 1,
             finished: Vec::new(),
@@ -63,6 +73,39 @@ impl ThreadState {
     /// Gives the thread what serves internal subscribers.
     pub fn set_ingress(&mut self, ingress: Box<dyn Ingress>) {
         self.ingress = Some(ingress);
+    }
+
+    /// Gives the thread the plugins that clients' messages go through.
+    pub fn set_transforms(&mut self, transforms: Box<dyn Transforms>) {
+        self.transforms_generation = transforms.generation();
+        self.transforms = Some(transforms);
+        self.caches.iter_mut().for_each(MatchCache::clear);
+    }
+
+    /// At the begin of a read batch: matches that were made under other bindings are forgotten.
+    #[inline]
+    pub(crate) fn refresh_transforms(&mut self) {
+        if let Some(transforms) = &self.transforms
+            && transforms.generation() != self.transforms_generation
+        {
+            self.transforms_generation = transforms.generation();
+            self.caches.iter_mut().for_each(MatchCache::clear);
+        }
+    }
+
+    /// The bindings of a subject.
+    #[inline]
+    pub(crate) fn transforms_for(&mut self, account: &Account, subject: &[u8]) -> BoundTransforms {
+        match &mut self.transforms {
+            Some(transforms) => transforms.transforms_for(&account.name, subject),
+            None => BoundTransforms::new(),
+        }
+    }
+
+    /// True if a plugin's call ended at one of its limits since the last question: the turn is to end.
+    #[inline]
+    pub(crate) fn take_limit_hit(&mut self) -> bool {
+        self.transforms.as_mut().is_some_and(|transforms| transforms.take_limit_hit())
     }
 
     /// What all threads share.

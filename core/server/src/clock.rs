@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "everybody else gets time from here")]
 
+use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
@@ -26,6 +27,13 @@ impl Clock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
     }
+}
+
+/// Nanoseconds since the first call: for measuring, where no [`Clock`] can be handed in.
+pub fn monotonic_nanos() -> u64 {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    let since = Instant::now().saturating_duration_since(*FIRST.get_or_init(Instant::now));
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A time as Go's JSON writes it: RFC 3339 in UTC, the fraction without trailing zeros.

@@ -38,6 +38,9 @@ pub enum StartError {
     /// JetStream cannot work.
     #[error("Can't start JetStream: {0}")]
     JetStream(String),
+    /// A plugin cannot run as the configuration says.
+    #[error("Can't load the plugins: {0}")]
+    Plugins(String),
     /// The operating system refused something that every server needs.
     #[error("Can't {what}: {}", io_text(source))]
     System {

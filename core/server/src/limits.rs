@@ -54,10 +54,18 @@ pub(crate) const MONITOR_STOP_WAIT: Duration = Duration::from_millis(300);
 /// A CPU figure is measured over at least this.
 pub(crate) const CPU_SAMPLE_MIN: Duration = Duration::from_millis(500);
 
+/// A change of a plugin's file or of the configuration is looked at when nothing more has changed for so long, so
+/// that a file that is being written is not read half.
+pub(crate) const RELOAD_QUIET: Duration = Duration::from_millis(200);
+
+/// However much goes on changing, it is looked at after so long.
+pub(crate) const RELOAD_WAIT_MAX: Duration = Duration::from_secs(2);
+
 /// Connections that may wait to be accepted.
 pub(crate) const LISTEN_BACKLOG: i32 = 4_096;
 
 const _: () = assert!(LOG_LINE_BYTES_MAX < LOG_QUEUE_BYTES_MAX);
+const _: () = assert!(RELOAD_QUIET.as_millis() < RELOAD_WAIT_MAX.as_millis());
 const _: () = assert!(LOG_FLUSH_WAIT.as_millis() < STOP_WAIT.as_millis());
 
 #[cfg(test)]

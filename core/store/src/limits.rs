@@ -84,6 +84,22 @@ pub const META_VALUE_BYTES: usize = 1 << 20;
 /// Sled's cache.
 pub const META_CACHE_BYTES: u64 = 32 << 20;
 
+/// Upper bounds of the buckets by which durable writes are counted, in nanoseconds.
+pub const SYNC_BOUNDS_NS: [u64; 12] = [
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    25_000_000,
+    50_000_000,
+    100_000_000,
+    1_000_000_000,
+];
+
 const _: () = assert!(BLOCK.is_multiple_of(SECTOR) && BLOCK.is_multiple_of(ENTRY_ALIGN));
 const _: () = assert!((SEGMENT_BYTES as usize).is_multiple_of(BLOCK) && SEGMENT_BYTES >= MIN_SEGMENT_BYTES);
 const _: () = assert!(MAX_ENTRY_BYTES + 3 * BLOCK <= SEGMENT_BYTES as usize, "an entry has to fit into one segment");

@@ -14,6 +14,7 @@ import traceback
 
 import core_stories
 import jetstream_stories
+import plugin_stories
 from server import Server
 
 STORY_SECONDS = 60
@@ -21,6 +22,8 @@ GROUPS = {
     "core": (core_stories.STORIES, {}),
     "jetstream": (jetstream_stories.STORIES, {"jetstream": True}),
 }
+if os.path.basename(os.environ.get("FOREBAY_BIN", "")) != "nats-server":
+    GROUPS["plugins"] = (plugin_stories.STORIES, {"quickstart": True})
 
 
 def main(names: list[str]) -> int:

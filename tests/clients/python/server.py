@@ -1,6 +1,7 @@
 """A server under test: the program of FOREBAY_BIN (or any other), on a free port in a folder of its own."""
 
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -11,15 +12,25 @@ import time
 
 START_SECONDS = 20
 STOP_SECONDS = 15
+REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+MONITOR = re.compile(rb"Starting http monitor on 127\.0\.0\.1:(\d+)")
 PORT = re.compile(rb"Listening for client connections on 127\.0\.0\.1:(\d+)")
 
 
 class Server:
     """Starts on entry, stops and removes its folder on exit; `restart` keeps the folder."""
 
-    def __init__(self, *flags: str, jetstream: bool = False):
+    def __init__(self, *flags: str, jetstream: bool = False, quickstart: bool = False):
         self.folder = tempfile.mkdtemp(prefix="forebay-story-")
         self.flags = list(flags)
+        self.config = pathlib.Path(self.folder, "config", "quickstart.toml")
+        self.monitor = ""
+        if quickstart:
+            # The quick start's own files, on free ports.
+            shutil.copytree(REPOSITORY / "config" / "plugins", self.config.parent / "plugins")
+            text = (REPOSITORY / "config" / "quickstart.toml").read_text()
+            self.config.write_text(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:-1", text))
+            self.flags += ["-c", str(self.config)]
         if jetstream:
             self.flags += ["-js", "-sd", self.folder]
         self.process = None
@@ -41,6 +52,9 @@ class Server:
             lines.append(line)
             found = PORT.search(line)
             port = found.group(1).decode() if found else port
+            monitor = MONITOR.search(line)
+            if monitor:
+                self.monitor = f"http://127.0.0.1:{monitor.group(1).decode()}"
             if b"Server is ready" in line:
                 break
             if time.monotonic() > deadline:

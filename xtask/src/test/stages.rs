@@ -1,4 +1,4 @@
-//! The stages in their order, cheap ones first. A stage returns its tally; an error means it could not be carried out.
+//! The stages in their order, cheap ones first; the unit tests need the built plugins. A stage returns its tally; an error means it could not be carried out.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -27,10 +27,10 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage { name: "clippy", what: "clippy finds nothing", run: clippy },
     Stage { name: "deny", what: "licences, bans, sources, advisories", run: deny::run },
     Stage { name: "codegen", what: "generated files are fresh", run: codegen_stage },
-    Stage { name: "unit", what: "cargo test over the workspace", run: unit },
-    Stage { name: "mutants", what: "deliberate defects are found", run: mutants },
     Stage { name: "build", what: "the plugins and the binary that is tested from outside", run: build },
     Stage { name: "plugins", what: "the SDK's and the bundled plugins' own tests", run: plugin_tests },
+    Stage { name: "unit", what: "cargo test over the workspace", run: unit },
+    Stage { name: "mutants", what: "deliberate defects are found", run: mutants },
     Stage { name: "conformance", what: "the same scenarios on nats-server and on ours", run: conformance },
     Stage { name: "python", what: "stories through nats-py", run: python },
     Stage { name: "rust", what: "stories through async-nats", run: rust },

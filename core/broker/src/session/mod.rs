@@ -7,6 +7,7 @@
 mod connect;
 mod operation;
 mod timer;
+mod transform;
 
 use crate::account::Account;
 use crate::outbound::{CloseReason, Outbound};
@@ -32,6 +33,12 @@ pub enum Handled {
         bytes: usize,
         /// Length of the next operation as far as it is known.
         need: usize,
+    },
+    /// The turn ends early, so that others wait for no more than one call that hit its limit. So many bytes were
+    /// consumed; hand in the rest again when the others had their turn.
+    Yield {
+        /// Bytes that are done with.
+        bytes: usize,
     },
     /// Checking these credentials takes long: do it elsewhere, then call [`Session::handle_decision`]. So many bytes
     /// were consumed; the rest waits.
@@ -120,6 +127,7 @@ impl Session {
     pub fn handle_bytes(&mut self, thread: &mut ThreadState, bytes: &[u8]) -> Handled {
         let mut at = 0;
         self.timers.heard(thread.now());
+        thread.refresh_transforms();
         while self.stage != Stage::Authenticating {
             let rest = bytes.get(at..).unwrap_or_default();
             let (op, taken) = match decode(rest, &self.limits) {
@@ -137,7 +145,9 @@ impl Session {
             if let ClientOp::Publish(publish) = &op
                 && self.stage == Stage::Open
             {
-                self.handle_publish(thread, publish);
+                if self.handle_publish(thread, publish) {
+                    return Handled::Yield { bytes: at };
+                }
                 continue;
             }
             match self.handle_op(thread, &op) {

@@ -1,6 +1,7 @@
 //! What each operation of an open connection does.
 
 use super::{Session, Stage};
+use crate::deliver::Published;
 use crate::outbound::CloseReason;
 use crate::subscription::{Recipient, Subscription};
 use crate::thread_state::ThreadState;
@@ -36,7 +37,10 @@ impl Session {
         match op {
             ClientOp::Connect(_) | ClientOp::Ignored => {}
             ClientOp::Error => return Err(CloseReason::ClientClosed),
-            ClientOp::Publish(publish) => self.handle_publish(thread, publish),
+            // An open connection's publish does not come here.
+            ClientOp::Publish(publish) => {
+                self.handle_publish(thread, publish);
+            }
             ClientOp::Subscribe { subject, queue, sid } => self.handle_subscribe(thread, subject, *queue, sid),
             ClientOp::Unsubscribe { sid, max } => self.handle_unsubscribe(thread, sid, *max),
             ClientOp::Ping => self.handle_ping(thread),
@@ -45,29 +49,50 @@ impl Session {
         Ok(None)
     }
 
+    /// True if a plugin's call hit its limit: the turn is to end.
     #[inline]
-    pub(super) fn handle_publish(&mut self, thread: &mut ThreadState, publish: &Publish<'_>) {
+    pub(super) fn handle_publish(&mut self, thread: &mut ThreadState, publish: &Publish<'_>) -> bool {
         thread.in_messages += 1;
         thread.in_bytes += (publish.headers.len() + publish.payload.len()) as u64;
         if self.options.pedantic && !is_valid_literal(publish.subject) {
             self.refuse(thread, &Violation::PublishSubject);
         }
         if !self.may_publish(thread, publish) {
-            return;
+            return false;
         }
-        self.stage_ok(thread);
-        let delivered = thread.publish(&self.account, publish, self.outbound.id, !self.options.echo);
-        if !delivered && self.options.no_responders && !publish.reply.is_empty() {
+        // What plugins may refuse is not said to be OK before.
+        if self.options.verbose && thread.transforms_for(&self.account, publish.subject).is_empty() {
+            self.stage_ok(thread);
+        }
+        match thread.publish(&self.account, publish, self.outbound.id, !self.options.echo) {
+            Published::Delivered => {}
+            Published::Nobody => self.handle_nobody(thread, publish),
+            Published::Bound => {
+                self.handle_bound(thread, publish);
+                return thread.take_limit_hit();
+            }
+        }
+        false
+    }
+
+    #[inline]
+    pub(super) fn handle_nobody(&self, thread: &mut ThreadState, publish: &Publish<'_>) {
+        if self.options.no_responders && !publish.reply.is_empty() {
             self.tell_no_responders(thread, publish);
         }
+    }
+
+    /// True for the subjects that no client may publish to.
+    #[inline]
+    pub(super) fn is_reserved(subject: &[u8]) -> bool {
+        matches!(subject.first(), Some(b'$' | b'_'))
+            && RESERVED_SUBJECTS.iter().any(|prefix| subject.starts_with(prefix))
     }
 
     /// Subjects and replies that are the server's own.
     #[inline]
     fn may_publish(&self, thread: &mut ThreadState, publish: &Publish<'_>) -> bool {
-        if matches!(publish.subject.first(), Some(b'$' | b'_'))
-            && RESERVED_SUBJECTS.iter().any(|prefix| publish.subject.starts_with(prefix))
-        {
+        if Self::is_reserved(publish.subject) {
             self.refuse(thread, &Violation::PublishPermission(publish.subject.to_vec()));
             return false;
         }

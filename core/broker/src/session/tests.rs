@@ -47,6 +47,7 @@ impl Client {
                 None
             }
             Handled::Close(reason) => Some(reason),
+            Handled::Yield { .. } => panic!("no plugin is here"),
             Handled::Authenticate { .. } => panic!("nothing is expensive here"),
         };
         thread.flush();

@@ -7,6 +7,7 @@ use crate::Take;
 use crate::consumer::{Batch, BatchEnd, BatchLimit, ConsumerFacts, Delivery as Message, PlacedStatus};
 use crate::run::api::PendingRead;
 use crate::run::barrier::Request;
+use crate::run::content::{Judge, ReadCandidates};
 use crate::run::hands::Hands;
 use crate::run::queue::{Due, Work};
 use crate::run::waiter::Waiters;
@@ -24,6 +25,8 @@ const BATCH: BatchLimit = BatchLimit { messages: 256, bytes: 256 << 10 };
 pub(super) enum Ready {
     /// A batch whose bodies are all there.
     Batch(Box<ReadBatch>),
+    /// What a filter is to judge.
+    Candidates(Box<ReadCandidates>),
     /// An API request whose turn has come.
     Request(Box<Request>),
     /// An API request's message.
@@ -41,10 +44,11 @@ pub(super) struct ReadBatch {
 
 /// Delivery on one core thread.
 pub struct Delivery {
-    js: Arc<JetStream>,
-    core: usize,
-    hands: Hands,
-    batch: Batch,
+    pub(super) js: Arc<JetStream>,
+    pub(super) core: usize,
+    pub(super) hands: Hands,
+    pub(super) batch: Batch,
+    pub(super) judge: Judge,
     bodies: Vec<Result<RecordBuf, ReadError>>,
     reply: Vec<u8>,
     headers: Vec<u8>,
@@ -58,6 +62,7 @@ impl Delivery {
             core,
             hands: Hands::default(),
             batch: Batch::default(),
+            judge: Judge::default(),
             bodies: Vec::new(),
             reply: Vec::new(),
             headers: Vec::new(),
@@ -78,6 +83,7 @@ impl Delivery {
         match work {
             Work::Due(due) => self.deliver_due(thread, due),
             Work::Ready(Ready::Batch(batch)) => self.deliver_read(thread, *batch),
+            Work::Ready(Ready::Candidates(read)) => self.judge_read(thread, *read),
             Work::Ready(Ready::Request(request)) => request.serve(&self.js.clone(), thread),
             Work::Ready(Ready::Api(read, body)) => (*read).go_on(&self.js.clone(), thread, self.core, body),
         }
@@ -88,6 +94,8 @@ impl Delivery {
     pub fn tick(&mut self, thread: &mut ThreadState) {
         let js = self.js.clone();
         let now = thread.wall_ns();
+        self.tell_filters(&js, thread);
+        js.queues.iter().for_each(|queue| queue.release(now));
         for cell in &js.shards {
             if !cell.is_due(now) {
                 continue;
@@ -103,6 +111,9 @@ impl Delivery {
     fn deliver_due(&mut self, thread: &mut ThreadState, due: Due) {
         let js = self.js.clone();
         let (Some(cell), Some(route)) = (js.shard(due.shard), js.registry.consumer(due.key)) else { return };
+        if let Some(binding) = self.judge.binding(&route) {
+            return self.judge_due(thread, due, &route, binding);
+        }
         let now = thread.wall_ns();
         self.batch.clear();
         let end = cell.change(|state| {
@@ -113,6 +124,12 @@ impl Delivery {
             end
         });
         self.hands.carry_out(&js, thread, due.shard, &mut Waiters::default());
+        self.deliver_batch(thread, due, &route, end);
+    }
+
+    /// Sends what is in `self.batch`, with bodies from memory or by way of the reader threads.
+    pub(super) fn deliver_batch(&mut self, thread: &mut ThreadState, due: Due, route: &ConsumerRoute, end: BatchEnd) {
+        let js = self.js.clone();
         self.bodies.clear();
         let hot = js.store.hot();
         for delivery in &self.batch.deliveries {
@@ -124,7 +141,7 @@ impl Delivery {
         }
         let batch = std::mem::take(&mut self.batch);
         let bodies = std::mem::take(&mut self.bodies);
-        self.send(thread, &route, due, &batch.deliveries, &batch.statuses, &bodies);
+        self.send(thread, route, due, &batch.deliveries, &batch.statuses, &bodies);
         (self.batch, self.bodies) = (batch, bodies);
         self.again(due, end);
     }
@@ -158,7 +175,7 @@ impl Delivery {
         }
     }
 
-    fn again(&self, due: Due, end: BatchEnd) {
+    pub(super) fn again(&self, due: Due, end: BatchEnd) {
         if end == BatchEnd::More
             && let Some(queue) = self.js.queues.get(self.core)
         {
@@ -166,7 +183,7 @@ impl Delivery {
         }
     }
 
-    fn send(
+    pub(super) fn send(
         &mut self,
         thread: &mut ThreadState,
         route: &ConsumerRoute,

@@ -15,7 +15,7 @@ use crate::run::{JetStream, api};
 use crate::{StreamUid, Take};
 use forebay_api::ack::{AckKind, AckSubject};
 use forebay_api::error::ApiError;
-use forebay_api::publish::write_refusal;
+use forebay_api::publish::{AckOutcome, write_ack, write_refusal};
 use forebay_api::pull::PullRequest;
 use forebay_broker::{Account, Inbound, Ingress, ThreadState};
 use forebay_protocol::headers;
@@ -304,6 +304,27 @@ impl Ingress for CoreIngress {
             },
             Some(Target::FlowControl) => self.flow_control(thread, account, message),
             None => {}
+        }
+    }
+
+    fn dropped(&mut self, thread: &mut ThreadState, account: &Arc<Account>, target: u64, reply: &[u8]) -> bool {
+        let Some(Target::Stream(stream)) = Target::of(target) else { return false };
+        if stream.no_ack {
+            return true;
+        }
+        let Some(cell) = self.js.shard(stream.shard) else { return false };
+        let known = cell.read(|shard| Some((shard.stream_facts(stream.uid)?.clone(), shard.last_seq(stream.uid)?)));
+        let Some((facts, last)) = known else { return false };
+        self.body.clear();
+        write_ack(&mut self.body, &facts.ack_prefix, last, AckOutcome::Dropped, facts.durability);
+        thread.publish_internal(account, reply, b"", b"", &self.body);
+        true
+    }
+
+    fn stream_name(&self, target: u64) -> Option<Arc<str>> {
+        match Target::of(target)? {
+            Target::Stream(stream) => self.js.registry.stream_name(stream.uid),
+            _ => None,
         }
     }
 

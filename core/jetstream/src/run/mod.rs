@@ -9,6 +9,7 @@
 mod api;
 mod applier;
 mod barrier;
+mod content;
 mod delivery;
 mod hands;
 mod ingress;
@@ -148,6 +149,11 @@ impl JetStream {
     /// The lane's counters.
     pub fn lane_stats(&self) -> &LaneStats {
         self.store.stats()
+    }
+
+    /// Bytes of messages that are kept in memory for delivery.
+    pub fn hot_bytes(&self) -> usize {
+        self.store.hot().held_bytes()
     }
 
     /// Requests to the API, and how many of them failed.

@@ -3,6 +3,7 @@
 use crate::id::ConsumerKey;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 /// A consumer and the shard it lives in.
@@ -25,6 +26,8 @@ pub(super) enum Work<R> {
 
 struct State<R> {
     work: VecDeque<Work<R>>,
+    /// Consumers that wait for a moment, in ns.
+    later: Vec<(i64, Due)>,
     waker: Option<Waker>,
 }
 
@@ -32,11 +35,16 @@ struct State<R> {
 /// number of consumers.
 pub(super) struct Queue<R> {
     state: Mutex<State<R>>,
+    /// The first moment of those in `later`.
+    next_later: AtomicI64,
 }
 
 impl<R> Default for Queue<R> {
     fn default() -> Self {
-        Self { state: Mutex::new(State { work: VecDeque::new(), waker: None }) }
+        Self {
+            state: Mutex::new(State { work: VecDeque::new(), later: Vec::new(), waker: None }),
+            next_later: AtomicI64::new(i64::MAX),
+        }
     }
 }
 
@@ -46,6 +54,31 @@ impl<R> Queue<R> {
             let mut state = self.state.lock();
             state.work.push_back(work);
             state.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// A consumer whose turn comes at `at`, in ns: [`Queue::release`] sees to it.
+    pub(super) fn push_later(&self, at: i64, due: Due) {
+        let mut state = self.state.lock();
+        state.later.push((at, due));
+        self.next_later.fetch_min(at, Ordering::Relaxed);
+    }
+
+    /// Puts in line whose moment has come.
+    pub(super) fn release(&self, now: i64) {
+        if self.next_later.load(Ordering::Relaxed) > now {
+            return;
+        }
+        let waker = {
+            let mut state = self.state.lock();
+            let State { work, later, waker } = &mut *state;
+            work.extend(later.extract_if(.., |(at, _)| *at <= now).map(|(_, due)| Work::Due(due)));
+            let next = later.iter().map(|(at, _)| *at).min().unwrap_or(i64::MAX);
+            self.next_later.store(next, Ordering::Relaxed);
+            waker.take()
         };
         if let Some(waker) = waker {
             waker.wake();
@@ -67,5 +100,26 @@ impl<R> Queue<R> {
             _ => state.waker = Some(cx.waker().clone()),
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{ConsumerUid, StreamUid};
+
+    #[test]
+    fn who_waits_for_a_moment_is_in_line_when_it_comes() {
+        let queue: Queue<()> = Queue::default();
+        let due = |n| Due { shard: 1, key: ConsumerKey { stream: StreamUid(n), consumer: ConsumerUid(1) } };
+        queue.push_later(20, due(2));
+        queue.push_later(10, due(1));
+        queue.release(9);
+        assert!(queue.pop().is_none());
+        queue.release(10);
+        assert!(matches!(queue.pop(), Some(Work::Due(first)) if first == due(1)));
+        assert!(queue.pop().is_none());
+        queue.release(i64::MAX - 1);
+        assert!(matches!(queue.pop(), Some(Work::Due(second)) if second == due(2)));
     }
 }

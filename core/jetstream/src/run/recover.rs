@@ -314,6 +314,11 @@ impl JetStream {
         let account = self.broker.account(account);
         crate::run::api::serve(self, thread, &account, &message);
     }
+
+    /// True if publishes to this stream's subjects reach it.
+    pub fn has_stream(&self, account: &str, name: &str) -> bool {
+        self.registry.has_stream(account, name)
+    }
 }
 
 impl InterestWatcher for JetStream {

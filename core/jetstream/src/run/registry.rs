@@ -83,6 +83,11 @@ impl Registry {
         self.streams.read().get(&uid).map(|route| route.facts.name.clone())
     }
 
+    /// True if the broker knows a stream of this name.
+    pub(super) fn has_stream(&self, account: &str, name: &str) -> bool {
+        self.streams.read().values().any(|route| *route.facts.account == *account && *route.facts.name == *name)
+    }
+
     /// Routes acks to a consumer. Returns its route and, for a push consumer, whether somebody listens now.
     pub(super) fn put_consumer(
         &self,
@@ -123,6 +128,11 @@ impl Registry {
     /// The route of a consumer.
     pub(super) fn consumer(&self, key: ConsumerKey) -> Option<Arc<ConsumerRoute>> {
         self.consumers.read().get(&key).cloned()
+    }
+
+    /// All consumers.
+    pub(super) fn consumers(&self) -> Vec<Arc<ConsumerRoute>> {
+        self.consumers.read().values().cloned().collect()
     }
 
     /// The consumer `stream.consumer` of an account.

@@ -214,6 +214,7 @@ impl Connection {
     async fn handle_read(&mut self, count: usize) -> Result<(), CloseReason> {
         let core = self.core.clone();
         let mut authenticate = None;
+        let mut go_on = false;
         let congested = core.with(|thread| {
             let handled = if self.tail.is_large() {
                 self.tail.filled += count;
@@ -233,6 +234,7 @@ impl Connection {
             };
             match handled {
                 Handled::Consumed { .. } => {}
+                Handled::Yield { .. } => go_on = true,
                 Handled::Authenticate { credentials, .. } => authenticate = Some(credentials),
                 Handled::Close(reason) => return Err(reason),
             }
@@ -244,6 +246,10 @@ impl Connection {
         if let Some(credentials) = authenticate {
             self.authenticate(credentials).await?;
         }
+        while go_on {
+            tokio::task::yield_now().await;
+            go_on = self.handle_rest()?;
+        }
         match congested {
             Some(congested) if congested.id != self.session.outbound().id => self.hold_back(&congested).await,
             _ => {}
@@ -254,7 +260,7 @@ impl Connection {
     fn keep_rest(&mut self, bytes: &[u8], handled: &Handled) {
         let (done, need) = match handled {
             Handled::Consumed { bytes, need } => (*bytes, *need),
-            Handled::Authenticate { bytes, .. } => (*bytes, 0),
+            Handled::Yield { bytes } | Handled::Authenticate { bytes, .. } => (*bytes, 0),
             Handled::Close(_) => (bytes.len(), 0),
         };
         self.tail.keep(bytes.get(done..).unwrap_or_default(), need);
@@ -268,12 +274,30 @@ impl Connection {
         let core = self.core.clone();
         core.with(|thread| {
             self.session.handle_decision(thread, decision)?;
-            let waiting = self.tail.bytes.get(..self.tail.filled).unwrap_or_default().to_vec();
+            Ok::<(), CloseReason>(())
+        })?;
+        while self.handle_rest()? {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Goes on with what was read before and could not be handled then; true if some of it must wait once more.
+    fn handle_rest(&mut self) -> Result<bool, CloseReason> {
+        let core = self.core.clone();
+        core.with(|thread| {
+            let mut waiting = std::mem::take(&mut self.tail.bytes);
+            waiting.truncate(self.tail.filled);
             let handled = self.session.handle_bytes(thread, &waiting);
             self.keep_rest(&waiting, &handled);
+            if thread.has_ingress_work() {
+                core.end_turn_soon();
+            }
             thread.flush();
             match handled {
-                Handled::Consumed { .. } => Ok(()),
+                Handled::Consumed { .. } => Ok(false),
+                Handled::Yield { .. } => Ok(true),
+                // A connection that is open is not asked for credentials again.
                 Handled::Authenticate { .. } => Err(CloseReason::AuthenticationFailure),
                 Handled::Close(reason) => Err(reason),
             }

@@ -22,7 +22,7 @@ use tokio::time::Sleep;
 
 use super::process::ProcessUsage;
 use super::query::Query;
-use super::{Facts, healthz, index, varz};
+use super::{Facts, healthz, index, metrics, varz};
 use crate::limits::{MONITOR_CONNECTIONS_MAX, MONITOR_IDLE_MAX, MONITOR_STOP_WAIT};
 
 /// Endpoints of nats-server that are not built: said so, and not only "not found".
@@ -79,6 +79,9 @@ pub(super) fn serve(runtime: Runtime, listener: TcpListener, facts: Facts, stopp
 fn routes(endpoints: Arc<Endpoints>) -> Router {
     let mut router =
         Router::new().route("/", any(get_index)).route("/varz", any(get_varz)).route("/healthz", any(get_healthz));
+    if endpoints.facts.options.metrics {
+        router = router.route("/metrics", any(get_metrics));
+    }
     for path in NOT_BUILT {
         router = router.route(path, any(not_built));
     }
@@ -104,6 +107,14 @@ async fn get_healthz(State(endpoints): State<Arc<Endpoints>>, RawQuery(query): R
     match healthz::answer(endpoints.facts.source.as_ref(), &Query::parse(query.as_deref())) {
         Ok((status, body)) => json(status, body),
         Err(what) => plain(StatusCode::BAD_REQUEST, what),
+    }
+}
+
+async fn get_metrics(State(endpoints): State<Arc<Endpoints>>) -> Response {
+    endpoints.count("/metrics");
+    match metrics::text(&endpoints.facts.source.measure()) {
+        Ok(body) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], body).into_response(),
+        Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
 }
 

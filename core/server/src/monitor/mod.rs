@@ -6,6 +6,7 @@
 mod healthz;
 mod http;
 mod index;
+mod metrics;
 mod process;
 mod query;
 mod varz;
@@ -23,6 +24,8 @@ use crate::error::StartError;
 use crate::identity::Identity;
 use crate::options::Options;
 
+pub use metrics::{Measured, StoreMeasured};
+
 /// Who knows what the endpoints say.
 pub trait MonitorSource: Send + Sync + 'static {
     /// Puts the counters into a document whose other facts are there already.
@@ -30,6 +33,11 @@ pub trait MonitorSource: Send + Sync + 'static {
 
     /// Whether what is asked about can do its work. Not asked where the question itself is wrong.
     fn health(&self, question: &HealthQuestion) -> Health;
+
+    /// Everything that `/metrics` shows, at this moment.
+    fn measure(&self) -> Measured {
+        Measured::default()
+    }
 }
 
 /// What `/healthz` is asked.

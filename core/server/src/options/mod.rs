@@ -37,7 +37,7 @@ pub use suggest::closest;
 pub const BUILT_JETSTREAM: bool = true;
 
 /// Whether plugins may be bound. Step C sets it.
-pub const BUILT_PLUGINS: bool = false;
+pub const BUILT_PLUGINS: bool = true;
 
 /// Everything a person may set. The default is what `forebay` without flags does, which is what
 /// nats-server without flags does.
@@ -54,6 +54,8 @@ pub struct Options {
     pub listen: ListenAddress,
     /// Where the monitoring endpoints are, if anywhere.
     pub http: Option<ListenAddress>,
+    /// Whether `/metrics` answers there.
+    pub metrics: bool,
     /// How many core threads serve connections; 0 is one per core.
     pub core_threads: usize,
     /// The bounds of connections.
@@ -82,6 +84,7 @@ impl Default for Options {
             server_name: None,
             listen: ListenAddress::default(),
             http: None,
+            metrics: true,
             core_threads: 0,
             limits: Limits::default(),
             auth: AuthOptions::default(),

@@ -26,7 +26,6 @@ pub(crate) static REFUSED: &[Refused] = &[
     refused("leafnodes", "this version is a single server"),
     refused("websocket", ""),
     refused("mqtt", ""),
-    refused("metrics", ""),
     refused("lame_duck", ""),
     refused("operator", ""),
     refused("resolver", ""),

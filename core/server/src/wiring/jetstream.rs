@@ -1,6 +1,6 @@
 //! Starts and stops JetStream: the store's folder, the threads, the declared streams.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, monotonic_nanos};
 use crate::entropy;
 use crate::error::StartError;
 use crate::identity::Identity;
@@ -14,12 +14,16 @@ use forebay_jetstream::api::ServerFacts;
 use forebay_jetstream::run::{self, JetStream, Started, Upkeep, Waiters};
 use forebay_store::{Disk, LaneThread, PrepareThread, Storage, foreign_streams};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Shards for streams with one replica.
 const LOCAL_SHARDS: u32 = 4;
 /// Room in an entry beside one message of the largest payload: its subject, headers and the group it comes with.
 const ENTRY_ROOM: usize = 2 << 20;
+/// How often, and how far apart, to look whether a declared stream is there.
+const DECLARE_LOOKS: u32 = 2_000;
+/// See [`DECLARE_LOOKS`].
+const DECLARE_PAUSE: Duration = Duration::from_millis(1);
 /// Length of a fresh consumer name.
 const NAME_CHARS: usize = 8;
 
@@ -114,6 +118,7 @@ fn open(
     let defaults = forebay_store::Config::default();
     let store_config = forebay_store::Config {
         store_id: entropy::u64(),
+        clock: Some(monotonic_nanos),
         max_entry_bytes: defaults.max_entry_bytes.max(options.limits.max_payload + ENTRY_ROOM),
         ..defaults
     };
@@ -132,8 +137,22 @@ fn declare(options: &Options, clock: Clock, broker: &Arc<Broker>, js: &Arc<JetSt
             continue;
         }
         match serde_json::to_vec(&stream.config) {
-            Ok(config) => js.declare(&mut thread, &stream.account, name, &config),
+            Ok(config) => {
+                js.declare(&mut thread, &stream.account, name, &config);
+                await_stream(js, &stream.account, name);
+            }
             Err(error) => tracing::error!(stream = name, error = %error, "A declared stream cannot be written as JSON"),
         }
     }
+}
+
+/// Whoever is told that the server is ready finds the declared streams.
+fn await_stream(js: &JetStream, account: &str, name: &str) {
+    for _ in 0..DECLARE_LOOKS {
+        if js.has_stream(account, name) {
+            return;
+        }
+        std::thread::sleep(DECLARE_PAUSE);
+    }
+    tracing::error!(stream = name, "A declared stream is not there");
 }

@@ -2,6 +2,8 @@
 
 mod accept;
 mod jetstream;
+mod plugins;
+mod reload;
 mod source;
 
 use crate::bind;
@@ -15,6 +17,7 @@ use crate::options::Options;
 use forebay_broker::{Broker, BrokerConfig, ThreadState};
 use forebay_jetstream::run::{CoreIngress, Delivery};
 use forebay_protocol::info::ServerInfo;
+use plugins::CorePlugins;
 use source::Source;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,6 +28,7 @@ pub(crate) struct Running {
     source: Arc<Source>,
     acceptor: accept::Acceptor,
     jetstream: Option<jetstream::Running>,
+    reloads: Option<reload::Reloads>,
 }
 
 impl Running {
@@ -36,6 +40,7 @@ impl Running {
         let listener = bind::listener(&options.listen)
             .map_err(|source| StartError::Listen { address: options.listen.to_string(), source })?;
         let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
+        let host = plugins::start(options)?;
         let broker = Broker::new(broker_config(options, identity, address));
         let jetstream = match options.jetstream.enabled {
             true => Some(jetstream::start(options, identity, clock, &broker)?),
@@ -44,12 +49,15 @@ impl Running {
         let js = jetstream.as_ref().map(|running| running.js.clone());
         let mut threads = Vec::new();
         for number in 0..options.core_thread_count() {
-            let (broker, seed, js) = (broker.clone(), entropy::u64(), js.clone());
+            let (broker, seed, js, host) = (broker.clone(), entropy::u64(), js.clone(), host.clone());
             let make = Box::new(move || {
                 let mut state = ThreadState::new(broker, seed, clock.now(), clock.wall_nanos());
+                state.set_transforms(Box::new(CorePlugins::new(&host)));
                 let delivery = js.map(|js| {
                     state.set_ingress(Box::new(CoreIngress::new(js.clone())));
-                    Delivery::new(js, number)
+                    let mut delivery = Delivery::new(js, number);
+                    delivery.set_filters(Box::new(CorePlugins::new(&host)));
+                    delivery
                 });
                 CoreStart { state, delivery, ticks: number == 0 }
             });
@@ -57,10 +65,11 @@ impl Running {
                 .map_err(|error| StartError::Other(format!("cannot start a core thread: {error}")))?;
             threads.push(thread);
         }
-        let source = Arc::new(Source::new(broker, threads.len(), js));
+        let reloads = reload::start(options, &host, clock);
+        let source = Arc::new(Source::new(broker, threads.len(), js, host));
         let acceptor = accept::Acceptor::start(listener, threads)
             .map_err(|error| StartError::Other(format!("cannot accept connections: {error}")))?;
-        Ok(Self { addresses: vec![address], source, acceptor, jetstream })
+        Ok(Self { addresses: vec![address], source, acceptor, jetstream, reloads })
     }
 
     /// Where clients connect.
@@ -75,6 +84,7 @@ impl Running {
 
     /// Ends all connections and threads.
     pub(crate) fn stop(self) {
+        drop(self.reloads);
         self.acceptor.stop();
         if let Some(jetstream) = self.jetstream {
             jetstream.stop();

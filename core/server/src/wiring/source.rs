@@ -1,22 +1,25 @@
 //! What monitoring is told.
 
-use crate::monitor::{Health, HealthQuestion, MonitorSource};
+use crate::monitor::{Health, HealthQuestion, Measured, MonitorSource, StoreMeasured};
 use forebay_api::monitor::healthz::HealthzError;
 use forebay_api::monitor::varz::Varz;
 use forebay_broker::Broker;
 use forebay_jetstream::run::JetStream;
+use forebay_plugin_host::Host;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// The server as monitoring sees it.
 pub(super) struct Source {
     broker: Arc<Broker>,
     cores: usize,
     jetstream: Option<Arc<JetStream>>,
+    host: Host,
 }
 
 impl Source {
-    pub(super) fn new(broker: Arc<Broker>, cores: usize, jetstream: Option<Arc<JetStream>>) -> Self {
-        Self { broker, cores, jetstream }
+    pub(super) fn new(broker: Arc<Broker>, cores: usize, jetstream: Option<Arc<JetStream>>, host: Host) -> Self {
+        Self { broker, cores, jetstream, host }
     }
 }
 
@@ -46,5 +49,23 @@ impl MonitorSource for Source {
             return Health::Failed { status_code: 503, errors: vec![error] };
         }
         Health::Ok
+    }
+
+    fn measure(&self) -> Measured {
+        let store = self.jetstream.as_ref().map(|js| {
+            let stats = js.lane_stats();
+            StoreMeasured {
+                memory_bytes: js.hot_bytes() as u64,
+                failed: js.is_failed(),
+                sync_counts: stats.write_times.each_ref().map(|count| count.load(Ordering::Relaxed)),
+                sync_nanos: stats.write_nanos.load(Ordering::Relaxed),
+            }
+        });
+        Measured {
+            broker: self.broker.stats(),
+            jetstream: self.jetstream.as_ref().map(|js| js.metrics()),
+            store,
+            plugins: self.host.snapshot(),
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::segment::{Segment, Segments};
 use super::stock::{Prepared, Stock};
 use super::submit::{DurableEntry, LaneHandle};
 use super::waiting::{Fill, Shared, Woken};
-use crate::limits::BLOCK;
+use crate::limits::{BLOCK, SYNC_BOUNDS_NS};
 use crate::mutant;
 use crate::storage::{FolderLock, StorageFile};
 use std::io;
@@ -67,6 +67,8 @@ pub struct LaneStats {
     pub written_bytes: AtomicU64,
     /// Nanoseconds in durable writes, if the configuration has a clock.
     pub write_nanos: AtomicU64,
+    /// Durable writes by how long they took: one for each of [`SYNC_BOUNDS_NS`] (not cumulative), and what is beyond.
+    pub write_times: [AtomicU64; SYNC_BOUNDS_NS.len() + 1],
     /// Segments begun.
     pub segments: AtomicU64,
 }
@@ -237,7 +239,12 @@ impl<T> Lane<T> {
         let began = self.clock.map(|now| now());
         write_for_good(&*segment.file, at, written)?;
         if let (Some(now), Some(began)) = (self.clock, began) {
-            self.stats.write_nanos.fetch_add(now().saturating_sub(began), Ordering::Relaxed);
+            let took = now().saturating_sub(began);
+            self.stats.write_nanos.fetch_add(took, Ordering::Relaxed);
+            let bucket = SYNC_BOUNDS_NS.partition_point(|bound| *bound < took);
+            if let Some(bucket) = self.stats.write_times.get(bucket) {
+                bucket.fetch_add(1, Ordering::Relaxed);
+            }
         }
         self.stats.writes.fetch_add(1, Ordering::Relaxed);
         self.stats.written_bytes.fetch_add(padded as u64, Ordering::Relaxed);

@@ -58,7 +58,7 @@ fn acks() -> Vec<Scenario> {
         told(
             fetched("nak_with_a_delay", "", "")
                 .publish("${p.reply.2}", r#"-NAK {"delay": 300000000}"#)
-                .raw(b"PUB $JS.API.CONSUMER.MSG.NEXT.S.C in 25\r\n{\"expires\": 30000000000 } \r\n")
+                .raw(b"PUB $JS.API.CONSUMER.MSG.NEXT.S.C in 25\r\n{\"expires\": 30000000000 }\r\n")
                 .quiet()
                 .expect(1),
         ),
