@@ -66,7 +66,7 @@ pub use record_buf::RecordBuf;
 pub use run::lane_thread::LaneThread;
 pub use run::meta_thread::SledMeta;
 pub use run::prepare_thread::PrepareThread;
-pub use run::reader::{Busy, ColdReads};
+pub use run::reader::{ColdReads, ReadJob};
 pub use storage::disk::Disk;
 pub use storage::memory::MemoryStorage;
 pub use storage::{Storage, StorageFile};

@@ -28,9 +28,10 @@ use serde::Serialize;
 
 pub use self::message::ReadPlan;
 pub use self::then::Then;
+use crate::META_SHARD;
 use crate::command::{ConsumerCommand, StreamCommand};
 use crate::id::StreamUid;
-use crate::meta::{Assignment, MetaCommand};
+use crate::meta::{Assignment, MetaCommand, MetaTodo};
 use crate::shard::Shard;
 use crate::stream::validate::Limits;
 
@@ -144,6 +145,48 @@ pub enum Command {
         /// What.
         command: ConsumerCommand,
     },
+}
+
+impl Command {
+    /// The shard whose log it belongs to.
+    pub fn shard(&self) -> u32 {
+        match self {
+            Self::Meta(_) => META_SHARD,
+            Self::Stream { shard, .. } | Self::Consumer { shard, .. } => *shard,
+        }
+    }
+
+    /// The stream that its record names; 0 for the table of streams.
+    pub fn uid(&self) -> u64 {
+        match self {
+            Self::Meta(_) => 0,
+            Self::Stream { uid, .. } | Self::Consumer { uid, .. } => uid.0,
+        }
+    }
+
+    /// Its number, for the record's header.
+    pub fn number(&self) -> u16 {
+        match self {
+            Self::Meta(command) => command.number(),
+            Self::Stream { command, .. } => command.number(),
+            Self::Consumer { command, .. } => command.number(),
+        }
+    }
+
+    /// Appends what stands in the record.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Meta(command) => command.encode(out),
+            Self::Stream { command, .. } => command.encode(out),
+            Self::Consumer { command, .. } => command.encode(out),
+        }
+    }
+}
+
+impl From<MetaTodo> for Command {
+    fn from(MetaTodo { shard, uid, command, .. }: MetaTodo) -> Self {
+        Self::Stream { shard, uid, command }
+    }
 }
 
 impl Reply {

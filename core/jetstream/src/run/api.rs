@@ -1,13 +1,11 @@
 //! Serves the API: asks the pure handlers, proposes what they want proposed, reads what they want read.
 
-use crate::META_SHARD;
 use crate::account::{AccountLimits, Usage as Used};
 use crate::api::{self, ApiBackend, ApiRequest, Command, ReadPlan, Reply, ServerFacts, Step, Then};
 use crate::meta::Assignment;
 use crate::run::JetStream;
 use crate::run::delivery::Ready;
 use crate::run::hands::propose_command;
-use crate::run::queue::Work;
 use crate::run::waiter::Waiters;
 use crate::shard::Shard;
 use crate::stream::Found;
@@ -16,9 +14,31 @@ use forebay_api::account::{AccountInfo, ApiUse, Usage};
 use forebay_api::error::ApiError;
 use forebay_api::stream::StreamConfig;
 use forebay_broker::{Account, GLOBAL_ACCOUNT, Inbound, ThreadState};
+use forebay_protocol::headers;
 use forebay_store::{ReadError, RecordBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// Reads that wait until the reader threads have room, per core. nats-server leaves requests beyond so many unanswered
+/// (`JSDefaultRequestQueueLimit`).
+const READS_MAX: usize = 10_000;
+
+/// Serves a request, or says that nobody answers to its subject.
+pub(super) fn answer(js: &Arc<JetStream>, thread: &mut ThreadState, account: &Arc<Account>, message: &Inbound<'_>) {
+    if !serve(js, thread, account, message) {
+        nobody(thread, account, message);
+    }
+}
+
+/// nats-server has no subscription where we have one for all: whoever asks is told that nobody answers.
+pub(super) fn nobody(thread: &mut ThreadState, account: &Arc<Account>, message: &Inbound<'_>) {
+    if message.reply.is_empty() {
+        return;
+    }
+    let mut block = Vec::new();
+    headers::no_responders(&mut block, message.subject);
+    thread.publish_internal(account, message.reply, b"", &block, b"");
+}
 
 /// Serves a request; false if nobody answers to its subject.
 pub(super) fn serve(
@@ -69,21 +89,6 @@ impl Asker {
 }
 
 fn propose(js: &Arc<JetStream>, thread: &mut ThreadState, to: Asker, command: Command, then: Then) {
-    let mut body = Vec::new();
-    let (shard, uid, number) = match &command {
-        Command::Meta(command) => {
-            command.encode(&mut body);
-            (META_SHARD, 0, command.number())
-        }
-        Command::Stream { shard, uid, command } => {
-            command.encode(&mut body);
-            (*shard, uid.0, command.number())
-        }
-        Command::Consumer { shard, uid, command } => {
-            command.encode(&mut body);
-            (*shard, uid.0, command.number())
-        }
-    };
     let now = thread.wall_ns();
     let mut waiters = Waiters::default();
     let server = js.clone();
@@ -94,7 +99,7 @@ fn propose(js: &Arc<JetStream>, thread: &mut ThreadState, to: Asker, command: Co
             to.answer(&server, thread, &reply);
         }),
     );
-    if let Err(refused) = propose_command(js, shard, now, number, uid, &body, waiters) {
+    if let Err(refused) = propose_command(js, now, &command, waiters) {
         let (error, mut waiters) = *refused;
         for completion in waiters.take_completions() {
             completion(Err(error.clone()), thread);
@@ -119,18 +124,17 @@ impl PendingRead {
                 self.to.answer(js, thread, &reply);
                 continue;
             }
-            let location = found.location;
-            self.found = Some(found);
-            let back = js.clone();
-            let read = Box::new(self);
-            let done = move |body: Result<RecordBuf, ReadError>| {
-                if let Some(queue) = back.queues.get(core) {
-                    queue.push(Work::Ready(Ready::Api(read, body)));
-                }
-            };
-            if js.cold.read(location, done).is_err() {
-                tracing::warn!("The reader threads are busy, a request is not answered");
+            if js.queues.get(core).is_none_or(|queue| queue.waiting() >= READS_MAX) {
+                tracing::warn!("Too many requests wait for the disk, one is not answered");
+                js.api_errors.fetch_add(1, Ordering::Relaxed);
+                return;
             }
+            let place = found.location;
+            self.found = Some(found);
+            let read = Box::new(self);
+            js.read_cold(core, vec![place], move |mut bodies| {
+                Ready::Api(read, bodies.pop().unwrap_or(Err(ReadError::Gone)))
+            });
             return;
         }
         if let Some(reply) = self.plan.finish() {

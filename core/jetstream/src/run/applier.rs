@@ -43,14 +43,11 @@ impl Applier {
         }
         let now = self.thread.wall_ns();
         for todo in self.meta_effects.todo.drain(..) {
-            let mut body = Vec::new();
-            todo.command.encode(&mut body);
             let mut next = Waiters::default();
             if let Some(completion) = waiters.take_completion_of(todo.waiter) {
                 next.push_completion(0, completion);
             }
-            let number = todo.command.number();
-            if let Err(refused) = propose_command(&self.js, todo.shard, now, number, todo.uid.0, &body, next) {
+            if let Err(refused) = propose_command(&self.js, now, &todo.into(), next) {
                 let (error, mut refused) = *refused;
                 for completion in refused.take_completions() {
                     completion(Err(error.clone()), &mut self.thread);

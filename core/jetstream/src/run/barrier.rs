@@ -4,7 +4,6 @@ use crate::run::delivery::Ready;
 use crate::run::queue::Work;
 use crate::run::{JetStream, api};
 use forebay_broker::{Account, Inbound, ThreadState};
-use forebay_protocol::headers;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -61,7 +60,7 @@ impl Barriers {
 
     /// Everything up to `applied` is in the machines, or will never be.
     pub(super) fn release(&self, js: &JetStream, applied: u64) {
-        self.applied.store(applied, Ordering::SeqCst);
+        let applied = self.applied.fetch_max(applied, Ordering::SeqCst).max(applied);
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
@@ -80,10 +79,6 @@ impl Request {
     pub(super) fn serve(&self, js: &Arc<JetStream>, thread: &mut ThreadState) {
         let [subject, reply, headers, payload] = &self.parts;
         let message = Inbound { subject, reply, headers, payload, connection: self.connection };
-        if !api::serve(js, thread, &self.account, &message) && !reply.is_empty() {
-            let mut block = Vec::new();
-            headers::no_responders(&mut block, subject);
-            thread.publish_internal(&self.account, reply, b"", &block, b"");
-        }
+        api::answer(js, thread, &self.account, &message);
     }
 }

@@ -6,6 +6,7 @@
 use crate::consumer::{BatchEnd, BatchLimit, Candidates};
 use crate::id::ConsumerKey;
 use crate::run::JetStream;
+use crate::run::cold::BUSY_NS;
 use crate::run::delivery::{Delivery, Ready};
 use crate::run::queue::{Due, Work};
 use crate::run::registry::ConsumerRoute;
@@ -21,8 +22,6 @@ use std::sync::Arc;
 const JUDGED: BatchLimit = BatchLimit { messages: FILTER_BATCH_MAX, bytes: 256 << 10 };
 /// After so long a filter that asked for a pause is asked again, in ns.
 const PAUSE_NS: i64 = 1_000_000_000;
-/// After so long readers that had too much to do are asked again, in ns.
-const BUSY_NS: i64 = 20_000_000;
 
 /// Candidates with their bodies.
 pub(super) struct ReadCandidates {
@@ -183,23 +182,16 @@ impl Delivery {
                 self.judge_bodies(thread, due, route, binding, &candidates, bodies);
                 self.judge.candidates = candidates;
             }
-            None => self.read_candidates(thread, due, candidates),
+            None => self.read_candidates(due, candidates),
         }
     }
 
     /// Sends the candidates to the reader threads; the consumer is not asked again before they come back.
-    fn read_candidates(&mut self, thread: &ThreadState, due: Due, candidates: Candidates) {
-        let (back, core) = (self.js.clone(), self.core);
+    fn read_candidates(&self, due: Due, candidates: Candidates) {
         let places: Vec<Location> = candidates.items.iter().map(|item| item.location).collect();
-        let done = move |bodies: Vec<Result<RecordBuf, ReadError>>| {
-            let read = ReadCandidates { due, candidates, bodies };
-            if let Some(queue) = back.queues.get(core) {
-                queue.push(Work::Ready(Ready::Candidates(Box::new(read))));
-            }
-        };
-        if self.js.cold.read_many(places, done).is_err() {
-            self.later(thread.wall_ns() + BUSY_NS, due);
-        }
+        self.js.read_cold(self.core, places, move |bodies| {
+            Ready::Candidates(Box::new(ReadCandidates { due, candidates, bodies }))
+        });
     }
 
     /// The candidates' bodies are there.
@@ -257,7 +249,7 @@ impl Delivery {
 
     fn later(&self, at: i64, due: Due) {
         if let Some(queue) = self.js.queues.get(self.core) {
-            queue.push_later(at, due);
+            queue.push_later(at, Work::Due(due));
         }
     }
 }

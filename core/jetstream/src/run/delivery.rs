@@ -14,7 +14,7 @@ use crate::run::waiter::Waiters;
 use crate::run::{JetStream, registry::ConsumerRoute};
 use forebay_api::ack::AckReply;
 use forebay_broker::ThreadState;
-use forebay_store::{Location, ReadError, RecordBuf};
+use forebay_store::{Location, ReadError, ReadJob, RecordBuf};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -27,6 +27,8 @@ pub(super) enum Ready {
     Batch(Box<ReadBatch>),
     /// What a filter is to judge.
     Candidates(Box<ReadCandidates>),
+    /// What the reader threads had no room for.
+    Unread(ReadJob),
     /// An API request whose turn has come.
     Request(Box<Request>),
     /// An API request's message.
@@ -84,6 +86,7 @@ impl Delivery {
             Work::Due(due) => self.deliver_due(thread, due),
             Work::Ready(Ready::Batch(batch)) => self.deliver_read(thread, *batch),
             Work::Ready(Ready::Candidates(read)) => self.judge_read(thread, *read),
+            Work::Ready(Ready::Unread(job)) => self.js.submit_read(self.core, job),
             Work::Ready(Ready::Request(request)) => request.serve(&self.js.clone(), thread),
             Work::Ready(Ready::Api(read, body)) => (*read).go_on(&self.js.clone(), thread, self.core, body),
         }
@@ -148,24 +151,11 @@ impl Delivery {
 
     /// Sends the batch to the reader threads.
     fn read_cold(&mut self, due: Due, end: BatchEnd) {
-        let js = self.js.clone();
-        let core = self.core;
-        let batch = std::mem::take(&mut self.batch);
-        let places: Vec<Location> = batch.deliveries.iter().map(|delivery| delivery.location).collect();
-        let (deliveries, statuses) = (batch.deliveries, batch.statuses);
-        let back = js.clone();
-        let done = move |bodies: Vec<Result<RecordBuf, ReadError>>| {
-            let batch = ReadBatch { due, deliveries, statuses, bodies, end };
-            if let Some(queue) = back.queues.get(core) {
-                queue.push(Work::Ready(Ready::Batch(Box::new(batch))));
-            }
-        };
-        if js.cold.read_many(places, done).is_err() {
-            // The readers have too much to do. What was handed out comes again after its ack wait; a consumer without
-            // acks is asked again for what follows.
-            tracing::warn!(core, "The reader threads are busy, deliveries are delayed");
-            self.again(due, BatchEnd::More);
-        }
+        let Batch { deliveries, statuses, .. } = std::mem::take(&mut self.batch);
+        let places: Vec<Location> = deliveries.iter().map(|delivery| delivery.location).collect();
+        self.js.read_cold(self.core, places, move |bodies| {
+            Ready::Batch(Box::new(ReadBatch { due, deliveries, statuses, bodies, end }))
+        });
     }
 
     fn deliver_read(&mut self, thread: &mut ThreadState, batch: ReadBatch) {

@@ -1,6 +1,6 @@
 //! Carries out what the machines ask for, after the shard's lock was let go: one pair of hands a thread.
 
-use crate::META_SHARD;
+use crate::api::Command;
 use crate::consumer::ConsumerFacts;
 use crate::consumer::status::Status;
 use crate::effect::{ApiDone, ApiOk, Body, Effects, LeaderOut, Lifecycle, Proposals, PublishOutcome};
@@ -49,7 +49,9 @@ impl Hands {
         self.ack_publishes(thread, waiters);
         for mut done in self.effects.replies.drain(..) {
             if let Ok(ApiOk::Consumer(info)) = &mut done.result {
-                info.push_bound |= self.bound.iter().any(|facts| *facts.name == *info.name);
+                let is_this =
+                    |facts: &Arc<ConsumerFacts>| *facts.name == *info.name && *facts.stream == *info.stream_name;
+                info.push_bound |= self.bound.iter().any(is_this);
             }
             complete(thread, waiters, done);
         }
@@ -138,12 +140,9 @@ fn went(js: &Arc<JetStream>, change: &Lifecycle) {
     match change {
         Lifecycle::StreamRemoved { facts } => {
             js.registry.remove_stream(facts.uid);
-            let command = MetaCommand::Forget { uid: facts.uid.0 };
-            let mut body = Vec::new();
-            command.encode(&mut body);
-            let now = js.clock.wall_ns();
+            let command = Command::Meta(MetaCommand::Forget { uid: facts.uid.0 });
             // If the lane takes nothing now, the next start finds the stream gone and forgets it.
-            let _ = propose_command(js, META_SHARD, now, command.number(), facts.uid.0, &body, Waiters::default());
+            let _ = propose_command(js, js.clock.wall_ns(), &command, Waiters::default());
         }
         Lifecycle::ConsumerRemoved { facts } => js.registry.remove_consumer(facts.key),
         _ => {}
@@ -153,19 +152,19 @@ fn went(js: &Arc<JetStream>, change: &Lifecycle) {
 /// Logs one command; returns its entry's lsn.
 pub(super) fn propose_command(
     js: &JetStream,
-    shard: u32,
     now: i64,
-    number: u16,
-    uid: u64,
-    body: &[u8],
+    command: &Command,
     waiters: Waiters,
 ) -> Result<u64, Box<(ApiError, Waiters)>> {
+    let mut body = Vec::new();
+    command.encode(&mut body);
+    let (number, uid) = (command.number(), command.uid());
     let mut batch = RecordBatch::new();
-    let record = RecordFields { number, uid, time: now, payload: body, ..RecordFields::default() };
+    let record = RecordFields { number, uid, time: now, payload: &body, ..RecordFields::default() };
     if batch.push(&record).is_err() {
         return Err(Box::new((ApiError::bad_request(), waiters)));
     }
-    submit(&js.lane, shard, now, &batch, waiters)
+    submit(&js.lane, command.shard(), now, &batch, waiters)
         .map_err(|refused| Box::new((ApiError::insufficient_resources(), refused.attachment)))
 }
 

@@ -18,7 +18,6 @@ use forebay_api::error::ApiError;
 use forebay_api::publish::{AckOutcome, write_ack, write_refusal};
 use forebay_api::pull::PullRequest;
 use forebay_broker::{Account, Inbound, Ingress, ThreadState};
-use forebay_protocol::headers;
 use forebay_store::{Location, NewEntry, Records, SubmitError};
 use std::sync::Arc;
 
@@ -180,7 +179,7 @@ impl CoreIngress {
         let name = std::mem::take(&mut self.body);
         let route = self.route(account.number, &name);
         self.body = name;
-        let Some(route) = route else { return self.nobody(thread, account, message) };
+        let Some(route) = route else { return api::nobody(thread, account, message) };
         let Some(stage) = self.acks.get_mut((route.shard as usize).wrapping_sub(1)) else { return };
         let mut reply = (!message.reply.is_empty()).then(|| (account.number, message.reply.into()));
         let verb = match AckKind::parse(message.payload) {
@@ -235,7 +234,7 @@ impl CoreIngress {
     }
 
     fn pull(&mut self, thread: &mut ThreadState, account: &Arc<Account>, message: &Inbound<'_>, name: &[u8]) {
-        let Some(route) = self.route(account.number, name) else { return self.nobody(thread, account, message) };
+        let Some(route) = self.route(account.number, name) else { return api::nobody(thread, account, message) };
         if message.reply.is_empty() {
             return;
         }
@@ -256,7 +255,7 @@ impl CoreIngress {
 
     fn flow_control(&mut self, thread: &mut ThreadState, account: &Arc<Account>, message: &Inbound<'_>) {
         let Some(rest) = message.subject.strip_prefix(FLOW_PREFIX) else { return };
-        let Some(end) = memchr_last_dot(rest) else { return };
+        let Some(end) = rest.iter().rposition(|byte| *byte == b'.') else { return };
         let Some(route) = self.route(account.number, &rest[..end]) else { return };
         let js = self.js.clone();
         let Some(cell) = js.shard(route.shard) else { return };
@@ -273,24 +272,8 @@ impl CoreIngress {
         if !js.barriers.is_applied(self.submitted) && js.barriers.wait(&js, self.submitted, account, message) {
             return;
         }
-        if !api::serve(&js, thread, account, message) {
-            self.nobody(thread, account, message);
-        }
+        api::answer(&js, thread, account, message);
     }
-
-    /// nats-server has no subscription where we have one for all: whoever asks is told that nobody answers.
-    fn nobody(&mut self, thread: &mut ThreadState, account: &Arc<Account>, message: &Inbound<'_>) {
-        if message.reply.is_empty() {
-            return;
-        }
-        self.body.clear();
-        headers::no_responders(&mut self.body, message.subject);
-        thread.publish_internal(account, message.reply, b"", &self.body, b"");
-    }
-}
-
-fn memchr_last_dot(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().rposition(|byte| *byte == b'.')
 }
 
 impl Ingress for CoreIngress {

@@ -9,6 +9,7 @@
 mod api;
 mod applier;
 mod barrier;
+mod cold;
 mod content;
 mod delivery;
 mod hands;

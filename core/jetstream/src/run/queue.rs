@@ -26,13 +26,13 @@ pub(super) enum Work<R> {
 
 struct State<R> {
     work: VecDeque<Work<R>>,
-    /// Consumers that wait for a moment, in ns.
-    later: Vec<(i64, Due)>,
+    /// What waits for a moment, in ns.
+    later: Vec<(i64, Work<R>)>,
     waker: Option<Waker>,
 }
 
-/// The queue of one core. A consumer stands in it at most once (the machines see to that), so it is bounded by the
-/// number of consumers.
+/// The queue of one core. A consumer stands in it at most once (the machines see to that), and requests are bounded by
+/// those who push them, so it is bounded.
 pub(super) struct Queue<R> {
     state: Mutex<State<R>>,
     /// The first moment of those in `later`.
@@ -60,11 +60,16 @@ impl<R> Queue<R> {
         }
     }
 
-    /// A consumer whose turn comes at `at`, in ns: [`Queue::release`] sees to it.
-    pub(super) fn push_later(&self, at: i64, due: Due) {
+    /// Work whose turn comes at `at`, in ns: [`Queue::release`] sees to it.
+    pub(super) fn push_later(&self, at: i64, work: Work<R>) {
         let mut state = self.state.lock();
-        state.later.push((at, due));
+        state.later.push((at, work));
         self.next_later.fetch_min(at, Ordering::Relaxed);
+    }
+
+    /// How much waits for its moment.
+    pub(super) fn waiting(&self) -> usize {
+        self.state.lock().later.len()
     }
 
     /// Puts in line whose moment has come.
@@ -75,7 +80,7 @@ impl<R> Queue<R> {
         let waker = {
             let mut state = self.state.lock();
             let State { work, later, waker } = &mut *state;
-            work.extend(later.extract_if(.., |(at, _)| *at <= now).map(|(_, due)| Work::Due(due)));
+            work.extend(later.extract_if(.., |(at, _)| *at <= now).map(|(_, later)| later));
             let next = later.iter().map(|(at, _)| *at).min().unwrap_or(i64::MAX);
             self.next_later.store(next, Ordering::Relaxed);
             waker.take()
@@ -112,8 +117,8 @@ mod tests {
     fn who_waits_for_a_moment_is_in_line_when_it_comes() {
         let queue: Queue<()> = Queue::default();
         let due = |n| Due { shard: 1, key: ConsumerKey { stream: StreamUid(n), consumer: ConsumerUid(1) } };
-        queue.push_later(20, due(2));
-        queue.push_later(10, due(1));
+        queue.push_later(20, Work::Due(due(2)));
+        queue.push_later(10, Work::Due(due(1)));
         queue.release(9);
         assert!(queue.pop().is_none());
         queue.release(10);

@@ -1,5 +1,6 @@
 //! Opens the store, brings the machines back to where the log ends, and starts the threads.
 
+use crate::api::Command;
 use crate::effect::{Applied, Effects};
 use crate::meta::{Assignment, Meta, MetaCommand, MetaEffects, MetaTodo};
 use crate::record::Record;
@@ -258,17 +259,10 @@ impl JetStream {
         }
         let mut last = self.forget_memory_streams(now);
         for todo in todo {
-            let mut body = Vec::new();
-            todo.command.encode(&mut body);
-            let number = todo.command.number();
-            match propose_command(self, todo.shard, now, number, todo.uid.0, &body, Waiters::default()) {
+            let uid = todo.uid.0;
+            match propose_command(self, now, &todo.into(), Waiters::default()) {
                 Ok(lsn) => last = last.max(lsn),
-                Err(_) => {
-                    tracing::error!(
-                        uid = todo.uid.0,
-                        "A stream could not be brought up to date with the table of streams"
-                    );
-                }
+                Err(_) => tracing::error!(uid, "A stream could not be brought up to date with the table of streams"),
             }
         }
         for _ in 0..RECONCILE_PAUSES {
@@ -281,21 +275,19 @@ impl JetStream {
 
     /// Streams in memory end with the process, as in nats-server: only their place in the log has outlived it.
     fn forget_memory_streams(&self, now: i64) -> u64 {
-        let gone: Vec<MetaCommand> = {
+        let gone: Vec<Command> = {
             let cell = self.meta.lock();
             let in_memory = cell.meta.all().filter(|stream| stream.config.storage == StorageKind::Memory);
             in_memory
-                .map(|stream| MetaCommand::Delete {
-                    account: stream.account.to_string(),
-                    name: stream.config.name.clone(),
+                .map(|stream| {
+                    let (account, name) = (stream.account.to_string(), stream.config.name.clone());
+                    Command::Meta(MetaCommand::Delete { account, name })
                 })
                 .collect()
         };
         let mut last = 0;
         for command in gone {
-            let mut body = Vec::new();
-            command.encode(&mut body);
-            match propose_command(self, META_SHARD, now, command.number(), 0, &body, Waiters::default()) {
+            match propose_command(self, now, &command, Waiters::default()) {
                 Ok(lsn) => last = last.max(lsn),
                 Err(_) => tracing::error!("A stream in memory could not be forgotten"),
             }

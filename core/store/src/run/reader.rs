@@ -13,19 +13,34 @@ use std::thread::JoinHandle;
 /// What a cold read gives.
 pub type ReadResult = Result<RecordBuf, ReadError>;
 
-/// Too many reads wait; try again later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many reads wait for the disk")]
-pub struct Busy;
-
-struct Job {
+/// Records to read, and who is to have them.
+pub struct ReadJob {
     places: Vec<Location>,
     done: Box<dyn FnOnce(Vec<ReadResult>) + Send>,
 }
 
+impl std::fmt::Debug for ReadJob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReadJob").field("places", &self.places.len()).finish_non_exhaustive()
+    }
+}
+
+impl ReadJob {
+    /// Reads `places`; `done` gets the results in their order. It runs on a reader thread: it should only hand them on,
+    /// for example by a waker.
+    pub fn new(places: Vec<Location>, done: impl FnOnce(Vec<ReadResult>) + Send + 'static) -> Self {
+        Self { places, done: Box::new(done) }
+    }
+
+    /// Reads one record.
+    pub fn one(place: Location, done: impl FnOnce(ReadResult) + Send + 'static) -> Self {
+        Self::new(vec![place], move |mut results| done(results.pop().unwrap_or(Err(ReadError::Gone))))
+    }
+}
+
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<ReadJob>,
     /// Places in the waiting jobs.
     places: usize,
     stopped: bool,
@@ -64,31 +79,17 @@ impl ColdReads {
         Ok(reads)
     }
 
-    /// Reads one record. `done` runs on a reader thread: it should only hand the result on, for example by a waker.
+    /// Puts a job in line.
     ///
     /// # Errors
-    /// `Busy`; `done` is then dropped.
-    pub fn read(&self, at: Location, done: impl FnOnce(ReadResult) + Send + 'static) -> Result<(), Busy> {
-        self.read_many(vec![at], move |mut results| {
-            done(results.pop().unwrap_or(Err(ReadError::Gone)));
-        })
-    }
-
-    /// Reads several records; the results are in the order of the places.
-    ///
-    /// # Errors
-    /// `Busy`; `done` is then dropped.
-    pub fn read_many(
-        &self,
-        places: Vec<Location>,
-        done: impl FnOnce(Vec<ReadResult>) + Send + 'static,
-    ) -> Result<(), Busy> {
+    /// The job, if [`READER_QUEUE`] places wait already: offer it again later. Nothing is ever dropped but by the end.
+    pub fn submit(&self, job: ReadJob) -> Result<(), ReadJob> {
         let mut queue = self.shared.queue.lock();
-        if queue.stopped || (!queue.jobs.is_empty() && queue.places + places.len() > READER_QUEUE) {
-            return Err(Busy);
+        if queue.stopped || (!queue.jobs.is_empty() && queue.places + job.places.len() > READER_QUEUE) {
+            return Err(job);
         }
-        queue.places += places.len();
-        queue.jobs.push_back(Job { places, done: Box::new(done) });
+        queue.places += job.places.len();
+        queue.jobs.push_back(job);
         drop(queue);
         self.shared.wake.notify_one();
         Ok(())

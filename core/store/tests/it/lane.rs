@@ -5,7 +5,7 @@ use forebay_store::conformance::reopen;
 use forebay_store::storage::faulty::FaultyStorage;
 use forebay_store::{
     ColdReads, Config, DurableEntry, Group, LaneFailure, LaneThread, Location, MemoryStorage, NewEntry, OnDurable,
-    PrepareThread, ReadError, RecordBatch, RecordFields, Records, Step, Storage, Store, SubmitError,
+    PrepareThread, ReadError, ReadJob, RecordBatch, RecordFields, Records, Step, Storage, Store, SubmitError,
 };
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -132,7 +132,8 @@ fn recent_records_are_read_from_memory_and_old_ones_from_disk() {
     let second = first.plus(held.as_bytes().len());
     let nowhere = Location { segment: 99, offset: 5000 };
     let between = first.plus(3);
-    cold.read_many(vec![first, second, nowhere, between], move |r| sender.send(r).unwrap()).unwrap();
+    let job = ReadJob::new(vec![first, second, nowhere, between], move |r| sender.send(r).unwrap());
+    cold.submit(job).unwrap();
     let results = results.recv_timeout(Duration::from_secs(10)).unwrap();
     assert_eq!(results[0].as_ref().unwrap().as_bytes(), held.as_bytes());
     assert_eq!(results[1].as_ref().unwrap().as_bytes(), held.as_bytes());
