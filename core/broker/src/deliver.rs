@@ -3,7 +3,7 @@
 use crate::account::Account;
 use crate::ingress::Inbound;
 use crate::limits::{DEFERRED_MAX, HEAD_INLINE};
-use crate::match_cache::{Delivery, Lookup, MatchEntry, PrefixEntry, SubjectKey};
+use crate::match_cache::{Delivery, Lookup, MatchEntry, PrefixEntry, Seen, SubjectKey};
 use crate::subscription::{Admission, Interested, Recipient, Subscription};
 use crate::thread_state::ThreadState;
 use forebay_protocol::client::encode::{CRLF, number};
@@ -205,17 +205,22 @@ impl ThreadState {
 
     #[inline]
     fn deliver(&mut self, account: &Arc<Account>, subject: &[u8], message: &Outgoing<'_>) -> Published {
-        let generation = account.interest.generation(subject);
-        let key = SubjectKey::new(subject);
-        let entry = match self.cache(account).take(&key, generation) {
-            Lookup::Hit(entry) => entry,
-            Lookup::Build => self.build_entry(account, &key, generation),
-            Lookup::First => {
-                if message.untransformed && self.is_bound(account, subject) {
-                    return Published::Bound;
+        let entry = match self.cache(account).take_last(subject, &account.interest) {
+            Some(entry) => entry,
+            None => {
+                let seen = Seen::now(&account.interest, subject);
+                let key = SubjectKey::new(subject);
+                match self.cache(account).take(&key, seen) {
+                    Lookup::Hit(entry) => entry,
+                    Lookup::Build => self.build_entry(account, &key, seen),
+                    Lookup::First => {
+                        if message.untransformed && self.is_bound(account, subject) {
+                            return Published::Bound;
+                        }
+                        let any = self.deliver_uncached(account, subject, subject, seen, message);
+                        return Published::to_somebody(any);
+                    }
                 }
-                let any = self.deliver_uncached(account, subject, subject, generation, message);
-                return Published::to_somebody(any);
             }
         };
         if message.untransformed && !entry.transforms.is_empty() {
@@ -243,12 +248,12 @@ impl ThreadState {
     }
 
     fn deliver_routed(&mut self, account: &Arc<Account>, route: &[u8], subject: &[u8], message: &Outgoing<'_>) -> bool {
-        let generation = account.interest.generation(route);
+        let seen = Seen::now(&account.interest, route);
         let key = SubjectKey::new(route);
-        let entry = match self.cache(account).take(&key, generation) {
+        let entry = match self.cache(account).take(&key, seen) {
             Lookup::Hit(entry) => entry,
-            Lookup::Build => self.build_entry(account, &key, generation),
-            Lookup::First => return self.deliver_uncached(account, route, subject, generation, message),
+            Lookup::Build => self.build_entry(account, &key, seen),
+            Lookup::First => return self.deliver_uncached(account, route, subject, seen, message),
         };
         let mut any = !entry.internal.is_empty();
         for delivery in &entry.plain {
@@ -268,8 +273,8 @@ impl ThreadState {
 
     /// Makes the cache entry of a subject.
     #[inline(never)]
-    fn build_entry(&mut self, account: &Arc<Account>, key: &SubjectKey<'_>, generation: u64) -> Box<MatchEntry> {
-        let mut entry = Box::new(MatchEntry::new(key, generation));
+    fn build_entry(&mut self, account: &Arc<Account>, key: &SubjectKey<'_>, seen: Seen) -> Box<MatchEntry> {
+        let mut entry = Box::new(MatchEntry::new(key, seen));
         entry.transforms = self.transforms_for(account, key.subject);
         let list = account.interest.read();
         let mut names: SmallVec<[&[u8]; 4]> = SmallVec::new();
@@ -413,10 +418,10 @@ impl ThreadState {
         account: &Arc<Account>,
         route: &[u8],
         subject: &[u8],
-        generation: u64,
+        seen: Seen,
         message: &Outgoing<'_>,
     ) -> bool {
-        if let Some(any) = self.deliver_by_prefix(account, route, subject, generation, message) {
+        if let Some(any) = self.deliver_by_prefix(account, route, subject, seen, message) {
             return any;
         }
         let mut any = false;
@@ -474,18 +479,18 @@ impl ThreadState {
         account: &Arc<Account>,
         route: &[u8],
         subject: &[u8],
-        generation: u64,
+        seen: Seen,
         message: &Outgoing<'_>,
     ) -> Option<bool> {
         // A subject that ends in an empty token matches nothing.
         let end = memchr::memrchr(b'.', route).filter(|end| end + 1 < route.len())?;
         let key = SubjectKey::new(&route[..end]);
-        let entry = match self.cache(account).take_prefix(&key, generation) {
+        let entry = match self.cache(account).take_prefix(&key, seen) {
             Ok(entry) => entry,
             Err(false) => return None,
             Err(true) => {
                 let subscriptions = self.prefix_subscriptions(account, key.subject);
-                Box::new(PrefixEntry::new(&key, generation, subscriptions))
+                Box::new(PrefixEntry::new(&key, seen, subscriptions))
             }
         };
         let delivered = entry.subscriptions.as_ref().map(|subscriptions| {

@@ -49,10 +49,17 @@ fn shard_of(token: &[u8]) -> usize {
 }
 
 impl Interest {
-    /// The generation of the shard that `subject` belongs to.
+    /// The shard that `subject` belongs to: changes of interest move the generations of shards.
     #[inline]
-    pub fn generation(&self, subject: &[u8]) -> u64 {
-        self.generations[shard_of(first_token(subject))].load(Ordering::Acquire)
+    pub(crate) fn shard(subject: &[u8]) -> u16 {
+        const { assert!(GENERATION_SHARDS <= 1 << 16) }
+        shard_of(first_token(subject)) as u16
+    }
+
+    /// The generation of a shard that [`Interest::shard`] gave.
+    #[inline]
+    pub(crate) fn generation(&self, shard: u16) -> u64 {
+        self.generations[usize::from(shard) & (GENERATION_SHARDS - 1)].load(Ordering::Acquire)
     }
 
     /// Makes every cached match of the account stale: for changes outside the list, such as plugin bindings.

@@ -3,6 +3,7 @@
 //! Entries are made when a subject is seen a second time, and checked lazily by the generation of the subject's shard.
 
 use crate::hooks::BoundTransforms;
+use crate::interest::Interest;
 use crate::limits::{CACHED_SUBJECT_MAX, MATCH_SLOTS, PREFIX_SLOTS};
 use forebay_subject::hash::hash;
 use std::ops::Range;
@@ -13,10 +14,31 @@ pub(crate) struct Delivery {
     pub(crate) head: Range<u32>,
 }
 
+/// When the interest in a subject was looked up: it may be out of date once its shard's generation has moved.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    shard: u16,
+    generation: u64,
+}
+
+impl Seen {
+    /// As of now.
+    #[inline]
+    pub(crate) fn now(interest: &Interest, subject: &[u8]) -> Self {
+        let shard = Interest::shard(subject);
+        Self { shard, generation: interest.generation(shard) }
+    }
+
+    #[inline]
+    fn is_fresh(self, interest: &Interest) -> bool {
+        interest.generation(self.shard) == self.generation
+    }
+}
+
 /// Who gets what is published to one subject.
 pub(crate) struct MatchEntry {
     hash: u64,
-    generation: u64,
+    seen: Seen,
     subject: Box<[u8]>,
     /// `HMSG subject sid ` for each delivery; a `MSG` head is the same without its first byte.
     pub(crate) heads: Vec<u8>,
@@ -29,10 +51,10 @@ pub(crate) struct MatchEntry {
 }
 
 impl MatchEntry {
-    pub(crate) fn new(key: &SubjectKey<'_>, generation: u64) -> Self {
+    pub(crate) fn new(key: &SubjectKey<'_>, seen: Seen) -> Self {
         Self {
             hash: key.hash,
-            generation,
+            seen,
             subject: key.subject.into(),
             heads: Vec::new(),
             plain: Vec::new(),
@@ -72,15 +94,15 @@ impl<'a> SubjectKey<'a> {
 /// matched differently from another.
 pub(crate) struct PrefixEntry {
     hash: u64,
-    generation: u64,
+    seen: Seen,
     prefix: Box<[u8]>,
     /// `None`: subjects below the prefix differ, or have more than plain subscribers.
     pub(crate) subscriptions: Option<Vec<u32>>,
 }
 
 impl PrefixEntry {
-    pub(crate) fn new(key: &SubjectKey<'_>, generation: u64, subscriptions: Option<Vec<u32>>) -> Self {
-        Self { hash: key.hash, generation, prefix: key.subject.into(), subscriptions }
+    pub(crate) fn new(key: &SubjectKey<'_>, seen: Seen, subscriptions: Option<Vec<u32>>) -> Self {
+        Self { hash: key.hash, seen, prefix: key.subject.into(), subscriptions }
     }
 }
 
@@ -97,6 +119,8 @@ pub(crate) enum Lookup {
 /// The cache of one account.
 pub(crate) struct MatchCache {
     entries: Vec<Option<Box<MatchEntry>>>,
+    /// The slot that was hit last: publishers often stay with a subject.
+    last: usize,
     /// The upper half of the hash last seen in each slot.
     seen: Vec<u32>,
     prefixes: Vec<Option<Box<PrefixEntry>>>,
@@ -107,6 +131,7 @@ impl Default for MatchCache {
     fn default() -> Self {
         Self {
             entries: (0..MATCH_SLOTS).map(|_| None).collect(),
+            last: 0,
             seen: vec![0; MATCH_SLOTS],
             prefixes: (0..PREFIX_SLOTS).map(|_| None).collect(),
             prefixes_seen: vec![0; PREFIX_SLOTS],
@@ -115,15 +140,24 @@ impl Default for MatchCache {
 }
 
 impl MatchCache {
+    /// The entry that was hit last, taken out, if it is this subject's and fresh.
     #[inline(always)]
-    pub(crate) fn take(&mut self, key: &SubjectKey<'_>, generation: u64) -> Lookup {
+    pub(crate) fn take_last(&mut self, subject: &[u8], interest: &Interest) -> Option<Box<MatchEntry>> {
+        let place = self.entries.get_mut(self.last)?;
+        let is_it = |entry: &MatchEntry| *entry.subject == *subject && entry.seen.is_fresh(interest);
+        if place.as_deref().is_some_and(is_it) { place.take() } else { None }
+    }
+
+    #[inline(always)]
+    pub(crate) fn take(&mut self, key: &SubjectKey<'_>, seen: Seen) -> Lookup {
         let slot = key.hash as usize & (MATCH_SLOTS - 1);
+        self.last = slot;
         let place = &mut self.entries[slot];
         if let Some(entry) = place
             && entry.hash == key.hash
             && *entry.subject == *key.subject
         {
-            let fresh = entry.generation == generation;
+            let fresh = entry.seen.generation == seen.generation;
             return match place.take() {
                 Some(entry) if fresh => Lookup::Hit(entry),
                 _ => Lookup::Build,
@@ -144,14 +178,14 @@ impl MatchCache {
     }
 
     /// The entry of a prefix, taken out; `Err(true)` if it is worth making one.
-    pub(crate) fn take_prefix(&mut self, key: &SubjectKey<'_>, generation: u64) -> Result<Box<PrefixEntry>, bool> {
+    pub(crate) fn take_prefix(&mut self, key: &SubjectKey<'_>, seen: Seen) -> Result<Box<PrefixEntry>, bool> {
         let slot = key.hash as usize & (PREFIX_SLOTS - 1);
         let place = &mut self.prefixes[slot];
         if let Some(entry) = place
             && entry.hash == key.hash
             && *entry.prefix == *key.subject
         {
-            let fresh = entry.generation == generation;
+            let fresh = entry.seen.generation == seen.generation;
             return place.take().filter(|_| fresh).ok_or(true);
         }
         let mark = (key.hash >> 32) as u32;

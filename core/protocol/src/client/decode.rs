@@ -1,8 +1,11 @@
 //! Decodes one operation of a client from the front of a buffer (nats-server `parser.go`).
 
+mod plain;
+
 use crate::error::ProtocolError;
 use crate::limits::SIZE_DIGITS_MAX;
 use crate::op::{ClientOp, Publish};
+use plain::PlainLine;
 
 /// What decoding is allowed to accept.
 #[derive(Clone, Copy, Debug)]
@@ -170,14 +173,16 @@ fn size(digits: &[u8]) -> Option<usize> {
     Some(value)
 }
 
-/// The arguments of a publish, told apart.
-struct PublishArgs<'a> {
+/// The line of a publish, told apart.
+struct PublishLine<'a> {
     subject: &'a [u8],
     reply: &'a [u8],
     header_digits: &'a [u8],
     size_digits: &'a [u8],
     /// Where in the line what follows the subject begins, if the line is in its plain form.
     tail_at: Option<usize>,
+    /// The bytes of the line, with its end.
+    consumed: usize,
 }
 
 #[inline]
@@ -188,17 +193,17 @@ fn publish<'a>(
     has_headers: bool,
     limits: &DecodeLimits,
 ) -> Result<Decoded<'a>, ProtocolError> {
-    let Some((line, consumed)) = control_line(rest, limits.control_line_max)? else {
-        return Ok(Decoded::Partial(bytes.len() + 1));
+    let line = match plain_line(rest, has_headers, limits) {
+        Some(line) => line,
+        None => match any_line(rest, has_headers, limits)? {
+            Some(line) => line,
+            None => return Ok(Decoded::Partial(bytes.len() + 1)),
+        },
     };
-    if has_headers && !limits.headers {
-        return Err(ProtocolError::Arguments("message headers not supported"));
-    }
-    let head_len = verb_len + consumed;
-    let args = publish_args(line, has_headers)?;
-    let total = size(args.size_digits).ok_or(ProtocolError::Arguments("bad or missing size"))?;
+    let head_len = verb_len + line.consumed;
+    let total = size(line.size_digits).ok_or(ProtocolError::Arguments("bad or missing size"))?;
     let header_len = if has_headers {
-        let header_len = size(args.header_digits).ok_or(ProtocolError::Arguments("bad or missing header size"))?;
+        let header_len = size(line.header_digits).ok_or(ProtocolError::Arguments("bad or missing header size"))?;
         if header_len > total {
             return Err(ProtocolError::Arguments("header size larger than total size"));
         }
@@ -215,24 +220,20 @@ fn publish<'a>(
     };
     let Some((message, b"\r\n")) = body.split_at_checked(total) else { return Err(ProtocolError::UnknownOperation) };
     let (headers, payload) = message.split_at(header_len);
-    // The plain form ends its line with CRLF and has no white space before the subject.
-    let plain = consumed == line.len() + 2 || (consumed == line.len() + 3 && rest.first() == Some(&b' '));
     // A header block of no bytes is none: subscribers get a plain message.
-    let has_headers = header_len != 0;
-    let frame_tail = match args.tail_at {
-        Some(at) if plain && has_headers != args.header_digits.is_empty() && bytes[head_len - 2] == b'\r' => {
-            bytes.get(head_len - 2 - (line.len() - at)..end)
-        }
+    let is_none = has_headers && header_len == 0;
+    let frame_tail = match line.tail_at {
+        Some(at) if !is_none => bytes.get(verb_len + at..end),
         _ => None,
     };
     let publish = Publish {
-        subject: args.subject,
-        reply: args.reply,
+        subject: line.subject,
+        reply: line.reply,
         headers,
         payload,
-        has_headers,
+        has_headers: header_len != 0,
         frame_tail,
-        sizes: (args.header_digits, args.size_digits),
+        sizes: (line.header_digits, line.size_digits),
     };
     Ok(Decoded::Op(ClientOp::Publish(publish), end))
 }
@@ -246,10 +247,28 @@ fn unfinished_body(have: &[u8], total: usize, end: usize) -> Result<Decoded<'sta
     }
 }
 
+/// A line as clients write it.
 #[inline]
-fn publish_args(line: &[u8], has_headers: bool) -> Result<PublishArgs<'_>, ProtocolError> {
-    if let Some(args) = plain_args(line, has_headers) {
-        return Ok(args);
+fn plain_line<'a>(rest: &'a [u8], has_headers: bool, limits: &DecodeLimits) -> Option<PublishLine<'a>> {
+    let line = PlainLine::find(rest)?;
+    if line.len() > limits.control_line_max || (has_headers && !limits.headers) {
+        return None;
+    }
+    let [subject, reply, header_digits, size_digits] = line.words(rest, has_headers)?;
+    let (tail_at, consumed) = (Some(line.tail_at()), line.len() + 2);
+    Some(PublishLine { subject, reply, header_digits, size_digits, tail_at, consumed })
+}
+
+/// A line in any form that is allowed, or why it is not; `None` while it is not whole.
+#[cold]
+fn any_line<'a>(
+    rest: &'a [u8],
+    has_headers: bool,
+    limits: &DecodeLimits,
+) -> Result<Option<PublishLine<'a>>, ProtocolError> {
+    let Some((line, consumed)) = control_line(rest, limits.control_line_max)? else { return Ok(None) };
+    if has_headers && !limits.headers {
+        return Err(ProtocolError::Arguments("message headers not supported"));
     }
     let mut found: [&[u8]; 4] = [b""; 4];
     let mut count = 0;
@@ -258,7 +277,7 @@ fn publish_args(line: &[u8], has_headers: bool) -> Result<PublishArgs<'_>, Proto
         *place = argument;
         count += 1;
     }
-    let [a, b, c, d] = found;
+    let [subject, b, c, d] = found;
     let (reply, header_digits, size_digits) = match (has_headers, count) {
         (false, 2) => (&b""[..], &b""[..], b),
         (false, 3) => (b, &b""[..], c),
@@ -266,48 +285,7 @@ fn publish_args(line: &[u8], has_headers: bool) -> Result<PublishArgs<'_>, Proto
         (true, 4) => (b, c, d),
         _ => return Err(ProtocolError::Arguments("PUB takes a subject, perhaps a reply, and a size")),
     };
-    Ok(PublishArgs { subject: a, reply, header_digits, size_digits, tail_at: None })
-}
-
-/// The arguments of a line with single spaces and no tabs, which is what clients write.
-#[inline]
-fn plain_args(line: &[u8], has_headers: bool) -> Option<PublishArgs<'_>> {
-    // A scan of the whole line is cheaper than a look at each word.
-    if memchr::memchr2(b'\t', b'\r', line).is_some() {
-        return None;
-    }
-    let first = memchr::memchr(b' ', line)?;
-    let (subject, tail_at) = (&line[..first], first + 1);
-    let tail = &line[tail_at..];
-    let (before, size_digits) = last_word(tail);
-    let (reply, header_digits) = match (has_headers, before) {
-        (false, None) => (&b""[..], &b""[..]),
-        (false, Some(reply)) => (word(reply)?, &b""[..]),
-        (true, Some(before)) => match last_word(before) {
-            (Some(reply), digits) => (word(reply)?, word(digits)?),
-            (None, digits) => (&b""[..], word(digits)?),
-        },
-        (true, None) => return None,
-    };
-    if subject.is_empty() || size_digits.is_empty() {
-        return None;
-    }
-    Some(PublishArgs { subject, reply, header_digits, size_digits, tail_at: Some(tail_at) })
-}
-
-/// What stands before the last space, if there is one, and the word behind it.
-#[inline]
-fn last_word(text: &[u8]) -> (Option<&[u8]>, &[u8]) {
-    match text.iter().rposition(|byte| *byte == b' ') {
-        Some(at) => (Some(&text[..at]), &text[at + 1..]),
-        None => (None, text),
-    }
-}
-
-/// The text, if it is one word.
-#[inline]
-fn word(text: &[u8]) -> Option<&[u8]> {
-    (!text.is_empty() && memchr::memchr(b' ', text).is_none()).then_some(text)
+    Ok(Some(PublishLine { subject, reply, header_digits, size_digits, tail_at: None, consumed }))
 }
 
 #[cfg(test)]
