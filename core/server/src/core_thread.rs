@@ -27,6 +27,8 @@ const ACCEPTED_MAX: usize = 4096;
 const TICK: Duration = Duration::from_millis(100);
 /// How often JetStream's timers are looked at, and positions logged (DESIGN §4.3: coalesced within 5 ms).
 const JETSTREAM_TICK: Duration = Duration::from_millis(5);
+/// How long they are not looked at while nothing is due: plugins' bindings change without an alarm.
+const JETSTREAM_SLEEP: Duration = Duration::from_millis(250);
 /// How long a publisher to a congested connection waits before it looks again.
 pub(crate) const STALL_PAUSE: Duration = Duration::from_millis(STALL_MS);
 
@@ -220,22 +222,28 @@ impl CoreThread {
     }
 }
 
+/// Looks after what is due in JetStream: every few milliseconds while something is, else when something will be.
+async fn tick(core: Rc<Core>, delivery: Rc<RefCell<Delivery>>) {
+    loop {
+        let sleep = core.with(|thread| {
+            let mut delivery = delivery.borrow_mut();
+            delivery.tick(thread);
+            thread.flush();
+            Duration::from_nanos(delivery.sleep_ns(thread.wall_ns())).min(JETSTREAM_SLEEP)
+        });
+        if sleep > JETSTREAM_TICK {
+            let alarm = poll_fn(|cx| delivery.borrow().poll_alarm(cx));
+            let _ = tokio::time::timeout(sleep - JETSTREAM_TICK, alarm).await;
+        }
+        tokio::time::sleep(JETSTREAM_TICK).await;
+    }
+}
+
 /// Delivers for consumers, and on one core keeps an eye on what is due.
 async fn deliver(core: Rc<Core>, delivery: Delivery, ticks: bool) {
     let delivery = Rc::new(RefCell::new(delivery));
     if ticks {
-        let (core, delivery) = (core.clone(), delivery.clone());
-        tokio::task::spawn_local(async move {
-            let mut interval = tokio::time::interval(JETSTREAM_TICK);
-            interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                interval.tick().await;
-                core.with(|thread| {
-                    delivery.borrow_mut().tick(thread);
-                    thread.flush();
-                });
-            }
-        });
+        tokio::task::spawn_local(tick(core.clone(), delivery.clone()));
     }
     loop {
         poll_fn(|cx| delivery.borrow().poll_work(cx)).await;

@@ -30,8 +30,6 @@ impl JetStream {
     /// should come after it.
     pub(super) fn submit_read(&self, core: usize, job: ReadJob) {
         let Err(job) = self.cold.submit(job) else { return };
-        if let Some(queue) = self.queues.get(core) {
-            queue.push_later(self.clock.wall_ns() + BUSY_NS, Work::Ready(Ready::Unread(job)));
-        }
+        self.later(core, self.clock.wall_ns() + BUSY_NS, Work::Ready(Ready::Unread(job)));
     }
 }

@@ -248,8 +248,6 @@ impl Delivery {
     }
 
     fn later(&self, at: i64, due: Due) {
-        if let Some(queue) = self.js.queues.get(self.core) {
-            queue.push_later(at, Work::Due(due));
-        }
+        self.js.later(self.core, at, Work::Due(due));
     }
 }

@@ -93,7 +93,7 @@ impl Delivery {
         true
     }
 
-    /// Logs and times what is due in every shard: called every few milliseconds on one core thread.
+    /// Logs and times what is due in every shard: called on one core thread, every few milliseconds while anything is.
     pub fn tick(&mut self, thread: &mut ThreadState) {
         let js = self.js.clone();
         let now = thread.wall_ns();
@@ -109,6 +109,18 @@ impl Delivery {
             });
             self.hands.carry_out(&js, thread, cell.number(), &mut Waiters::default());
         }
+    }
+
+    /// Goes to sleep until something is due: for how long at most, in ns. [`Delivery::poll_alarm`] is ready before that
+    /// if something comes due sooner.
+    pub fn sleep_ns(&self, now: i64) -> u64 {
+        self.js.alarm.fall_asleep();
+        u64::try_from(self.js.next_due().saturating_sub(now)).unwrap_or(0)
+    }
+
+    /// Ready when something may be due sooner than [`Delivery::sleep_ns`] said.
+    pub fn poll_alarm(&self, cx: &Context<'_>) -> Poll<()> {
+        self.js.alarm.poll_rang(cx)
     }
 
     fn deliver_due(&mut self, thread: &mut ThreadState, due: Due) {

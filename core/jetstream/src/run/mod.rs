@@ -6,6 +6,7 @@
 //! threads serve cold reads. A shard's lock is held for pure calls and for handing records to the lane, whose own lock
 //! is taken for one copy: an order that is never turned round (docs/adr/0007).
 
+mod alarm;
 mod api;
 mod applier;
 mod barrier;
@@ -34,6 +35,7 @@ use crate::account::Usage;
 use crate::api::ServerFacts;
 use crate::meta::Meta;
 use crate::metrics::MetricRows;
+use alarm::Alarm;
 use forebay_broker::Broker;
 use forebay_store::{ColdReads, LaneHandle, LaneStats, Store};
 use parking_lot::Mutex;
@@ -81,6 +83,7 @@ pub struct JetStream {
     registry: Registry,
     queues: Vec<Queue<delivery::Ready>>,
     barriers: barrier::Barriers,
+    alarm: Arc<Alarm>,
     api_calls: AtomicU64,
     api_errors: AtomicU64,
     damaged: AtomicBool,
@@ -105,6 +108,20 @@ impl JetStream {
                 queue.push(Work::Due(Due { shard, key }));
             }
         }
+    }
+
+    /// Puts work aside for `core` until a moment, in ns.
+    fn later(&self, core: usize, at: i64, work: Work<delivery::Ready>) {
+        if let Some(queue) = self.queues.get(core) {
+            queue.push_later(at, work);
+            self.alarm.ring();
+        }
+    }
+
+    /// The next moment at which something is due, in ns; 0 if it is now.
+    fn next_due(&self) -> i64 {
+        let shards = self.shards.iter().map(ShardCell::next_due);
+        shards.chain(self.queues.iter().map(Queue::next_later)).min().unwrap_or(i64::MAX)
     }
 
     /// Why JetStream is not healthy; `None` if it is.

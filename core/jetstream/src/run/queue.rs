@@ -67,6 +67,11 @@ impl<R> Queue<R> {
         self.next_later.fetch_min(at, Ordering::Relaxed);
     }
 
+    /// The first moment for which something waits, in ns.
+    pub(super) fn next_later(&self) -> i64 {
+        self.next_later.load(Ordering::Relaxed)
+    }
+
     /// How much waits for its moment.
     pub(super) fn waiting(&self) -> usize {
         self.state.lock().later.len()

@@ -4,6 +4,7 @@ use crate::api::Command;
 use crate::effect::{Applied, Effects};
 use crate::meta::{Assignment, Meta, MetaCommand, MetaEffects, MetaTodo};
 use crate::record::Record;
+use crate::run::alarm::Alarm;
 use crate::run::applier::Applier;
 use crate::run::barrier::Barriers;
 use crate::run::hands::propose_command;
@@ -186,11 +187,12 @@ impl Machines {
         cold: ColdReads,
     ) -> JetStream {
         let now = clock.wall_ns();
+        let alarm = Arc::<Alarm>::default();
         let mut shards = Vec::new();
         for (mut shard, lsn) in self.shards {
             shard.for_each_body(|location, size| store.live().retain(location, size));
             shard.become_leader(now);
-            shards.push(ShardCell::new(shard.id(), shard, lsn));
+            shards.push(ShardCell::new(shard.id(), shard, lsn, alarm.clone()));
         }
         JetStream {
             queues: (0..config.cores.max(1)).map(|_| Queue::default()).collect(),
@@ -204,6 +206,7 @@ impl Machines {
             shards,
             registry: Registry::default(),
             barriers: Barriers::default(),
+            alarm,
             api_calls: AtomicU64::new(0),
             api_errors: AtomicU64::new(0),
             damaged: AtomicBool::new(false),

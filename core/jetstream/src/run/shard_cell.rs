@@ -1,11 +1,13 @@
 //! A shard behind its lock, and what of it is known without the lock.
 
 use crate::effect::{Effects, Proposals};
+use crate::run::alarm::Alarm;
 use crate::run::waiter::Waiters;
 use crate::shard::{Shard, Take};
 use forebay_store::{EntryKind, Index, LaneHandle, NewEntry, RecordBatch, RecordFields, Refused};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 /// What the lock guards.
@@ -25,15 +27,17 @@ pub(super) struct ShardCell {
     deadline: AtomicI64,
     /// It has something to log that nobody waits for.
     unlogged: AtomicBool,
+    alarm: Arc<Alarm>,
 }
 
 impl ShardCell {
-    pub(super) fn new(number: u32, shard: Shard, lsn: u64) -> Self {
+    pub(super) fn new(number: u32, shard: Shard, lsn: u64, alarm: Arc<Alarm>) -> Self {
         Self {
             number,
             state: Mutex::new(ShardState { shard, lsn, unsent: VecDeque::new() }),
             deadline: AtomicI64::new(0),
             unlogged: AtomicBool::new(true),
+            alarm,
         }
     }
 
@@ -57,6 +61,7 @@ impl ShardCell {
     /// Locks it for applying records, which is done for every batch: deadlines are looked at by the next tick.
     pub(super) fn apply(&self) -> MutexGuard<'_, ShardState> {
         self.deadline.store(0, Ordering::Relaxed);
+        self.alarm.ring();
         self.state.lock()
     }
 
@@ -64,11 +69,17 @@ impl ShardCell {
         self.deadline.store(state.shard.poll_timeout().unwrap_or(i64::MAX), Ordering::Relaxed);
         let unlogged = state.shard.has_unlogged() || !state.unsent.is_empty();
         self.unlogged.store(unlogged, Ordering::Relaxed);
+        self.alarm.ring();
+    }
+
+    /// The next moment at which the tick has something to do here, in ns.
+    pub(super) fn next_due(&self) -> i64 {
+        if self.unlogged.load(Ordering::Relaxed) { 0 } else { self.deadline.load(Ordering::Relaxed) }
     }
 
     /// True if the tick has something to do here.
     pub(super) fn is_due(&self, now: i64) -> bool {
-        self.unlogged.load(Ordering::Relaxed) || self.deadline.load(Ordering::Relaxed) <= now
+        self.next_due() <= now
     }
 }
 
