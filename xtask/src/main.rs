@@ -7,6 +7,7 @@ mod plugins;
 mod process;
 mod python;
 mod quickstart;
+mod server;
 mod soak;
 mod test;
 mod tidy;

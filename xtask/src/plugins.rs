@@ -12,6 +12,8 @@ use crate::toolchain;
 const WORKSPACE: &str = "plugins/bundled";
 /// Where the configurations look for the files, relative to themselves.
 const DESTINATION: &str = "config/plugins";
+/// The guest that misbehaves on demand, a member of that workspace that is not shipped.
+const TESTBED: &str = "forebay-testbed";
 /// What plugins are compiled for.
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -26,16 +28,7 @@ pub(crate) fn build(checkout: &Checkout) -> Result<Vec<PathBuf>> {
         println!("plugins: {WORKSPACE} does not exist yet, nothing to build");
         return Ok(Vec::new());
     }
-    toolchain::ensure_targets(checkout)?;
-    let folder = checkout.path(WORKSPACE);
-    let target = checkout.target.join("plugins");
-    let mut build = cargo(&folder);
-    build.args(["build", "--release", "--locked", "--target", TARGET]).env("CARGO_TARGET_DIR", &target);
-    for package in packages(&folder)? {
-        build.args(["--package", &package]);
-    }
-    must_succeed(build)?;
-    let built = target.join(TARGET).join("release");
+    let built = compile(checkout, "plugins", &packages(&checkout.path(WORKSPACE))?)?;
     let destination = checkout.path(DESTINATION);
     std::fs::create_dir_all(&destination)?;
     let mut files = Vec::new();
@@ -53,6 +46,24 @@ pub(crate) fn build(checkout: &Checkout) -> Result<Vec<PathBuf>> {
         println!("plugins: {}", checkout.name(file));
     }
     Ok(files)
+}
+
+/// Builds the guest that misbehaves; where it is.
+pub(crate) fn build_testbed(checkout: &Checkout) -> Result<PathBuf> {
+    Ok(compile(checkout, "testbed", &[TESTBED.to_string()])?.join("testbed.wasm"))
+}
+
+/// Compiles packages of the workspace into a target folder of their own; where their files are.
+fn compile(checkout: &Checkout, target: &str, packages: &[String]) -> Result<PathBuf> {
+    toolchain::ensure_targets(checkout)?;
+    let target = checkout.target.join(target);
+    let mut build = cargo(&checkout.path(WORKSPACE));
+    build.args(["build", "--release", "--locked", "--target", TARGET]).env("CARGO_TARGET_DIR", &target);
+    for package in packages {
+        build.args(["--package", package]);
+    }
+    must_succeed(build)?;
+    Ok(target.join(TARGET).join("release"))
 }
 
 /// The plugins that are shipped: the folders of the workspace (its testbed lies elsewhere).

@@ -7,6 +7,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+/// How the variables begin that cargo sets for the program that it runs.
+const OWN_VARIABLES: &[&str] = &["CARGO_MANIFEST_", "CARGO_PKG_"];
+
 /// A command, in a folder, without standard input.
 pub(crate) fn command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
     let mut command = Command::new(program);
@@ -19,8 +22,10 @@ pub(crate) fn cargo(folder: &Path) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = command(cargo, folder);
     // What cargo sets for xtask itself would make the inner cargo rebuild crates that look at it.
-    for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION", "CARGO_MANIFEST_PATH"] {
-        command.env_remove(name);
+    for (name, _) in std::env::vars_os() {
+        if OWN_VARIABLES.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes())) {
+            command.env_remove(name);
+        }
     }
     command
 }

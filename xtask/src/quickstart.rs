@@ -1,28 +1,25 @@
 //! From a fresh clone to a running platform: toolchain, plugins, server, and what to try next.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use forebay_conformance::clock::Stopwatch;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::checkout::Checkout;
-use crate::process::{cargo, command, must_succeed, succeeds};
+use crate::process::{cargo, command, must_succeed};
+use crate::server::{Ports, Server};
 use crate::{plugins, toolchain};
 
-/// The configurations to start with, the best one first: what exists is started.
-const CONFIGURATIONS: &[&str] = &["config/quickstart.toml", "config/jetstream.toml", "config/minimal.toml"];
-
-/// What to do with it, once it runs.
-const NEXT: &str = "\
-Try next, in another terminal:
-  nats pub faa.strikes '{\"state\":\"New York\",\"size\":\"Small\",\"operator\":\"ACME\",\"damage\":\"Minor\"}'
-  nats stream get STRIKES 1                      the plugin `redact` made the subject and hashed the operator
-  nats consumer add STRIKES damaged --pull --defaults && nats consumer next STRIKES damaged
-                                                 the plugin `json-filter` lets only strikes with damage through
-  curl -s localhost:8222/metrics | grep plugin   what the plugins did
-  edit config/quickstart.toml                    hash = [\"operator\", \"airport\"] takes effect when you save
-";
+/// What is started.
+pub(crate) const CONFIGURATION: &str = "config/quickstart.toml";
+/// The URL that clients try first.
+const USUAL_URL: &str = "nats://127.0.0.1:4222";
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -47,34 +44,146 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<bool> {
     let mut build = cargo(&checkout.root);
     build.args(["build", "--release", "--package", "forebay", "--bin", "forebay"]);
     must_succeed(build)?;
-    let config = configuration(checkout)?;
     println!("built in {:.0?}", watch.elapsed());
-    let line = format!("{} -c {}", checkout.name(&binary), checkout.name(&config));
+    let line = format!("{} -c {CONFIGURATION}", checkout.name(&binary));
     if options.build_only {
         println!("run it with: {line}");
         return Ok(true);
     }
-    println!("running: {line}   (Ctrl-C stops it)\n");
-    if config.ends_with("config/quickstart.toml") {
-        println!("{NEXT}");
-    }
-    serve(checkout, &binary, &config, &options.server)
+    println!("running: {line}\n");
+    serve(checkout, &binary, &options.server)
 }
 
 fn step(number: u32, what: &str) {
     println!("[{number}/3] {what}");
 }
 
-fn configuration(checkout: &Checkout) -> Result<PathBuf> {
-    let found = CONFIGURATIONS.iter().map(|name| checkout.path(name)).find(|path| path.is_file());
-    found.with_context(|| format!("none of {} exists", CONFIGURATIONS.join(", ")))
+fn serve(checkout: &Checkout, binary: &Path, more: &[String]) -> Result<bool> {
+    let path = checkout.path(CONFIGURATION);
+    let config = Config::read(&path)?;
+    let folder = tempfile::TempDir::new()?;
+    let mut start = command(binary, &checkout.root);
+    start.arg("-c").arg(&path).args(more);
+    let mut server = Server::start(start, folder.path())?;
+    hand_on_signals(server.pid()?)?;
+    if let Some(ports) = server.ready()? {
+        println!("{}", config.facts(&ports));
+        println!("{}", next(&ports));
+    }
+    server.wait()
 }
 
-fn serve(checkout: &Checkout, binary: &Path, config: &Path, more: &[String]) -> Result<bool> {
-    if !binary.is_file() {
-        bail!("{} was not built", binary.display());
+/// What asks us to end asks the server, and we end when it has.
+fn hand_on_signals(server: Pid) -> Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            let signal = if signal == SIGINT { Signal::INT } else { Signal::TERM };
+            // It may have ended by itself.
+            let _ = kill_process(server, signal);
+        }
+    });
+    Ok(())
+}
+
+/// What of the configuration is told.
+#[derive(Deserialize)]
+struct Config {
+    jetstream: Store,
+    streams: Vec<Stream>,
+    plugins: BTreeMap<String, Plugin>,
+    transforms: Vec<Transform>,
+    filters: Vec<Filter>,
+}
+
+#[derive(Deserialize)]
+struct Store {
+    store_dir: String,
+}
+
+#[derive(Deserialize)]
+struct Stream {
+    name: String,
+    subjects: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Plugin {
+    file: String,
+}
+
+#[derive(Deserialize)]
+struct Transform {
+    plugin: String,
+    subjects: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Filter {
+    plugin: String,
+    stream: String,
+    consumer: String,
+}
+
+impl Config {
+    fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("in {}", path.display()))
     }
-    let mut server = command(binary, &checkout.root);
-    server.arg("-c").arg(config).args(more);
-    succeeds(server)
+
+    fn facts(&self, ports: &Ports) -> String {
+        let file = |plugin: &str| beside(self.plugins.get(plugin).map_or("", |plugin| &plugin.file));
+        let mut lines = vec![
+            format!("\nForebay runs, as {CONFIGURATION} says:"),
+            format!("  clients     {}", ports.client()),
+            format!("  monitoring  {0}/metrics  {0}/varz  {0}/healthz", ports.monitoring()),
+            format!("  store       {}, each message synced before its ack", beside(&self.jetstream.store_dir)),
+        ];
+        for stream in &self.streams {
+            lines.push(format!("  stream      {} keeps {}", stream.name, stream.subjects.join(", ")));
+        }
+        for Transform { plugin, subjects } in &self.transforms {
+            lines.push(format!(
+                "  plugin      {plugin} ({}) rewrites messages to {}",
+                file(plugin),
+                subjects.join(", ")
+            ));
+        }
+        for Filter { plugin, stream, consumer } in &self.filters {
+            lines
+                .push(format!("  plugin      {plugin} ({}) filters the consumer {consumer} of {stream}", file(plugin)));
+        }
+        lines.join("\n")
+    }
+}
+
+/// A path of the configuration as it is from the checkout's root.
+fn beside(path: &str) -> String {
+    match path.strip_prefix("../") {
+        Some(outside) => outside.to_owned(),
+        None => Path::new(CONFIGURATION).with_file_name(path).display().to_string(),
+    }
+}
+
+/// What to do with it, once it runs.
+fn next(ports: &Ports) -> String {
+    let url = ports.client();
+    let example = if url == USUAL_URL { String::new() } else { format!(" -- --url {url}") };
+    let nats = if url == USUAL_URL { String::new() } else { format!(" -s {url}") };
+    format!(
+        "
+Try next, in another terminal:
+  cargo run --release -p replay{example}
+      publishes 4,000 real events to faa.strikes (the first run builds it); `redact` hashes the operator and makes the
+      subject strikes.STATE.SIZE
+  cargo run --release -p read-stream{example}
+      reads the stream through the consumer `damaged`; `json-filter` lets 426 of them through
+  curl -s {}/metrics | grep forebay_plugin_calls
+      what the plugins did
+  nats{nats} sub 'strikes.>'
+      what arrives from now on, if you have the nats CLI; any NATS client works
+Then edit {CONFIGURATION}, say hash = [\"operator\", \"airport\"]: saved is in effect. Ctrl-C stops the server.
+",
+        ports.monitoring()
+    )
 }

@@ -14,7 +14,7 @@ use crate::omit::{is_false, is_zero};
 use crate::stream::Metadata;
 use crate::time::Time;
 
-pub use info::{ConsumerInfo, PriorityGroupState, SequenceInfo};
+pub use info::{ConsumerInfo, PendingCount, PriorityGroupState, SequenceInfo};
 
 /// A consumer's configuration (nats-server `ConsumerConfig`).
 ///

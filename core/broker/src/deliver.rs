@@ -240,7 +240,7 @@ impl ThreadState {
     /// True if plugins are bound to a subject that is seen the first time; they are in `bound` then.
     #[inline]
     fn is_bound(&mut self, account: &Account, subject: &[u8]) -> bool {
-        if self.transforms.is_none() {
+        if !self.has_transforms {
             return false;
         }
         self.bound = self.transforms_for(account, subject);

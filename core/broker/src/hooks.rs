@@ -108,9 +108,13 @@ pub trait Transforms: TransformHook + Send {
     /// message.
     fn transforms_for(&mut self, account: &str, subject: &[u8]) -> BoundTransforms;
 
-    /// Moves whenever [`Transforms::transforms_for`] may answer differently: what was cached before is stale then.
-    /// One atomic load.
-    fn generation(&self) -> u64;
+    /// True if no subject has any: nothing else is asked then until the next publication.
+    fn is_empty(&self) -> bool;
+
+    /// Takes over what was published last, and says which publication that is; what was cached under another one is
+    /// stale. Until it is asked again, the bindings and the plugins of that one publication answer everything: asked
+    /// at the begin of a read batch, a reload is between two batches, whole. One atomic load.
+    fn refresh(&mut self) -> u64;
 }
 
 /// The walk behind [`TransformHook::transform_all`]: no numbering, only the order of things.
@@ -181,13 +185,48 @@ pub trait FilterHook {
     }
 }
 
+/// The filter of a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoundFilter {
+    /// The binding's number.
+    pub number: u32,
+    /// On a work queue a message that is not let through counts as acked: it is removed.
+    pub skip_acks: bool,
+}
+
 /// The filters of one thread, with the question which consumer has one.
 pub trait Filters: FilterHook {
     /// The binding of a consumer, whoever created it; `None` for most.
-    fn filter_for(&mut self, account: &str, stream: &str, consumer: &str) -> Option<u32>;
+    fn filter_for(&mut self, account: &str, stream: &str, consumer: &str) -> Option<BoundFilter>;
 
-    /// Moves whenever [`Filters::filter_for`] may answer differently, or a filter may judge differently.
-    fn generation(&self) -> u64;
+    /// Like [`Transforms::refresh`], asked at the begin of a step.
+    fn refresh(&mut self) -> u64;
+
+    /// Counts that this binding was not asked, because its consumer is one of a work queue and its skips do not ack.
+    fn count_refused(&mut self, binding: u32);
+}
+
+/// What is bound, for all threads: asked when streams and consumers are made and shown, not for messages.
+pub trait FilterTable: Send + Sync {
+    /// The binding of a consumer, whoever created it.
+    fn filter_for(&self, account: &str, stream: &str, consumer: &str) -> Option<BoundFilter>;
+
+    /// A consumer of this stream that has a filter whose skips do not ack: the stream cannot be a work queue.
+    fn without_skip_acks(&self, account: &str, stream: &str) -> Option<String>;
+}
+
+/// Nothing is bound.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoFilters;
+
+impl FilterTable for NoFilters {
+    fn filter_for(&self, _: &str, _: &str, _: &str) -> Option<BoundFilter> {
+        None
+    }
+
+    fn without_skip_acks(&self, _: &str, _: &str) -> Option<String> {
+        None
+    }
 }
 
 #[cfg(test)]

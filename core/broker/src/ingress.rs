@@ -31,6 +31,13 @@ pub trait Ingress: Send {
     /// The name of the stream behind `target`, if it is a stream.
     fn stream_name(&self, target: u64) -> Option<Arc<str>>;
 
+    /// The messages that follow, until [`Ingress::release`], were made of one: a store that takes several of them keeps
+    /// all or none, whatever crashes.
+    fn hold(&mut self);
+
+    /// Ends what [`Ingress::hold`] began.
+    fn release(&mut self, thread: &mut ThreadState);
+
     /// The turn is over: what gathered goes on its way.
     fn turn_end(&mut self, thread: &mut ThreadState);
 }

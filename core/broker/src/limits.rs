@@ -19,6 +19,8 @@ pub const BUFFER_POOL: usize = 64;
 pub const BUFFER_KEEP_MAX: usize = 1 << 20;
 /// Messages that internal subscribers may publish to internal subscribers in one delivery.
 pub const DEFERRED_MAX: usize = 1024;
+/// What plugins may make of one message, together, in bytes; or `max_payload`, if that is more. A store takes it as one.
+pub const EMITS_BYTES_MAX: usize = 8 << 20;
 /// Default bound of what waits for one connection, in bytes (nats-server `MAX_PENDING_SIZE`).
 pub const PENDING_MAX: usize = 64 << 20;
 /// Part of the pending bound above which publishers to a connection are held back (nats-server stalls at 75 %).

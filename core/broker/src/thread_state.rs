@@ -27,8 +27,12 @@ pub struct ThreadState {
     pub(crate) transforms: Option<Box<dyn Transforms>>,
     /// The generation of `transforms` that the caches are of.
     transforms_generation: u64,
+    /// Some subject may have plugins.
+    pub(crate) has_transforms: bool,
     /// The bindings that the last publish has to go through, when it was told so.
     pub(crate) bound: BoundTransforms,
+    /// A plugin's call hit its limit, and others have not had their turn since.
+    limit_hit: bool,
     /// True while something internal got a message in this turn.
     pub(crate) ingress_dirty: bool,
     pub(crate) random: u64,
@@ -54,7 +58,9 @@ impl ThreadState {
             ingress: None,
             transforms: None,
             transforms_generation: 0,
+            has_transforms: false,
             bound: BoundTransforms::new(),
+            limit_hit: false,
             ingress_dirty: false,
             random: seed | 1,
             finished: Vec::new(),
@@ -76,36 +82,61 @@ impl ThreadState {
     }
 
     /// Gives the thread the plugins that clients' messages go through.
-    pub fn set_transforms(&mut self, transforms: Box<dyn Transforms>) {
-        self.transforms_generation = transforms.generation();
+    pub fn set_transforms(&mut self, mut transforms: Box<dyn Transforms>) {
+        let generation = transforms.refresh();
         self.transforms = Some(transforms);
-        self.caches.iter_mut().for_each(MatchCache::clear);
+        self.take_transforms(generation);
     }
 
-    /// At the begin of a read batch: matches that were made under other bindings are forgotten.
+    /// At the begin of a read batch: takes over a reload, and forgets the matches that were made before it.
     #[inline]
     pub(crate) fn refresh_transforms(&mut self) {
-        if let Some(transforms) = &self.transforms
-            && transforms.generation() != self.transforms_generation
-        {
-            self.transforms_generation = transforms.generation();
-            self.caches.iter_mut().for_each(MatchCache::clear);
+        let Some(transforms) = &mut self.transforms else { return };
+        let generation = transforms.refresh();
+        if generation != self.transforms_generation {
+            self.take_transforms(generation);
         }
+    }
+
+    #[cold]
+    fn take_transforms(&mut self, generation: u64) {
+        self.transforms_generation = generation;
+        self.has_transforms = self.transforms.as_ref().is_some_and(|transforms| !transforms.is_empty());
+        self.caches.iter_mut().for_each(MatchCache::clear);
     }
 
     /// The bindings of a subject.
     #[inline]
     pub(crate) fn transforms_for(&mut self, account: &Account, subject: &[u8]) -> BoundTransforms {
         match &mut self.transforms {
-            Some(transforms) => transforms.transforms_for(&account.name, subject),
-            None => BoundTransforms::new(),
+            Some(transforms) if self.has_transforms => transforms.transforms_for(&account.name, subject),
+            _ => BoundTransforms::new(),
         }
     }
 
-    /// True if a plugin's call ended at one of its limits since the last question: the turn is to end.
+    /// True if a transform's call ended at one of its limits since the last question.
     #[inline]
     pub(crate) fn take_limit_hit(&mut self) -> bool {
-        self.transforms.as_mut().is_some_and(|transforms| transforms.take_limit_hit())
+        let hit = self.transforms.as_mut().is_some_and(|transforms| transforms.take_limit_hit());
+        self.limit_hit |= hit;
+        hit
+    }
+
+    /// A filter's call ended at one of its limits.
+    pub fn note_limit_hit(&mut self) {
+        self.limit_hit = true;
+    }
+
+    /// True if a plugin's call has hit its limit: no plugin is called before [`ThreadState::allow_plugins`], so that
+    /// others on the thread wait for at most one such call.
+    #[inline]
+    pub fn is_limit_hit(&self) -> bool {
+        self.limit_hit
+    }
+
+    /// Plugins may be called again: everybody else who was ready has had a turn since one hit its limit.
+    pub fn allow_plugins(&mut self) {
+        self.limit_hit = false;
     }
 
     /// What all threads share.
@@ -157,12 +188,13 @@ impl ThreadState {
         self.staging.target(outbound);
     }
 
-    /// True if internal subscribers got messages that [`ThreadState::end_turn`] sends on their way.
-    pub fn has_ingress_work(&self) -> bool {
-        self.ingress_dirty
+    /// True if the turn has an end to make: internal subscribers got messages that [`ThreadState::end_turn`] sends on
+    /// their way, or a plugin hit its limit.
+    pub fn must_end_turn(&self) -> bool {
+        self.ingress_dirty || self.limit_hit
     }
 
-    /// Ends the runtime turn for internal subscribers. Call [`ThreadState::flush`] afterwards.
+    /// Ends the runtime turn, once the other ready tasks have had theirs. Call [`ThreadState::flush`] afterwards.
     pub fn end_turn(&mut self) {
         if !self.ingress_dirty {
             return;

@@ -61,7 +61,7 @@ pub struct ConsumerRow {
     pub account: Arc<str>,
     /// Label.
     pub stream: Arc<str>,
-    /// Label: durables by name, ephemerals `None` (together as `_ephemeral`).
+    /// Label: durables by name; `None` for all ephemerals together (`_ephemeral`).
     pub consumer: Option<Arc<str>>,
     /// Matching messages not yet delivered.
     pub pending: u64,
@@ -79,11 +79,48 @@ pub struct ConsumerRow {
     pub filtered_total: u64,
 }
 
-/// Everything of one shard.
+impl ConsumerRow {
+    /// Adds these numbers to a sum of several consumers.
+    pub(crate) fn add_to(self, sum: &mut Option<Self>) {
+        match sum {
+            Some(sum) => sum.add(&self),
+            None => *sum = Some(self),
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.pending += other.pending;
+        self.ack_pending += other.ack_pending;
+        self.waiting += other.waiting;
+        self.delivered_total += other.delivered_total;
+        self.acked_total += other.acked_total;
+        self.redelivered_total += other.redelivered_total;
+        self.filtered_total += other.filtered_total;
+    }
+
+    /// What stays of a consumer that is gone: the counters.
+    pub(crate) fn gone(self) -> Self {
+        Self { pending: 0, ack_pending: 0, waiting: 0, ..self }
+    }
+}
+
+/// Everything that is counted.
 #[derive(Clone, Debug, Default)]
 pub struct MetricRows {
     /// One per stream.
     pub streams: Vec<StreamRow>,
-    /// One per consumer.
+    /// One per durable consumer, and one for all ephemerals that a stream has or had.
     pub consumers: Vec<ConsumerRow>,
+}
+
+impl MetricRows {
+    pub(crate) fn count(&self) -> usize {
+        self.streams.len() + self.consumers.len()
+    }
+
+    /// Makes room, so that none is looked for under a lock.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.streams.reserve(more);
+        self.consumers.reserve(more);
+    }
 }

@@ -9,8 +9,11 @@ pub const ACKS_NOT_LOGGED: &str = "acks not logged";
 /// A NAK settles its message.
 pub const NAK_SETTLES: &str = "a NAK settles";
 
+/// What plugins made of one message is handed to the lane in parts.
+pub const EMITS_SPLIT: &str = "emits split";
+
 /// All of them.
-pub const ALL: [&str; 3] = [DEDUPE_WINDOW_NOT_KEPT, ACKS_NOT_LOGGED, NAK_SETTLES];
+pub const ALL: [&str; 4] = [DEDUPE_WINDOW_NOT_KEPT, ACKS_NOT_LOGGED, NAK_SETTLES, EMITS_SPLIT];
 
 #[cfg(feature = "mutants")]
 mod chosen {

@@ -1,4 +1,4 @@
-//! Listening sockets, set up as nats-server's are.
+//! Listening sockets, set up as nats-server's are: first reserved, then opened to clients.
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
@@ -31,25 +31,59 @@ pub enum BindError {
     },
 }
 
-/// Opens a listening socket: `SO_REUSEADDR`, non-blocking, not inherited.
+/// An address that is ours though nobody can connect yet: a start that fails later was never seen from outside.
+#[derive(Debug)]
+pub struct Reserved {
+    socket: Socket,
+    address: SocketAddr,
+    named: String,
+}
+
+impl Reserved {
+    /// The address with the port that was really taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Lets clients connect.
+    ///
+    /// # Errors
+    /// [`BindError::Bind`]: somebody who reserved the same address was faster.
+    pub fn listen(self) -> Result<TcpListener, BindError> {
+        let Reserved { socket, named, .. } = self;
+        socket.listen(LISTEN_BACKLOG).map_err(|source| BindError::Bind { address: named, source })?;
+        Ok(socket.into())
+    }
+}
+
+/// Takes an address: `SO_REUSEADDR`, non-blocking, not inherited.
 ///
 /// As Go does it, "any address" of either family means both families, and a name with addresses of
 /// both is listened on at its first IPv4 one.
 ///
 /// # Errors
 /// [`BindError`], whose text names the address.
-pub fn listener(address: &ListenAddress) -> Result<TcpListener, BindError> {
+pub fn reserve(address: &ListenAddress) -> Result<Reserved, BindError> {
     let found = resolve(address)?;
-    let bind_error = |source| BindError::Bind { address: address.to_string(), source };
+    let named = address.to_string();
+    let bind_error = |source| BindError::Bind { address: named.clone(), source };
+    let socket = socket(found).map_err(bind_error)?;
+    let address = socket.local_addr().and_then(|address| address.as_socket().ok_or(io::ErrorKind::Unsupported.into()));
+    let address = address.map_err(bind_error)?;
+    Ok(Reserved { socket, address, named })
+}
+
+/// A socket that is bound to this address, or to any address of both families.
+fn socket(found: SocketAddr) -> io::Result<Socket> {
     if found.ip().is_unspecified() {
         let both = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), found.port());
         match open(both, true) {
             // A machine without IPv6 has only the other family.
             Err(error) if error.kind() != io::ErrorKind::AddrInUse && found.is_ipv4() => {}
-            opened => return opened.map_err(bind_error),
+            opened => return opened,
         }
     }
-    open(found, false).map_err(bind_error)
+    open(found, false)
 }
 
 fn resolve(address: &ListenAddress) -> Result<SocketAddr, BindError> {
@@ -65,7 +99,7 @@ fn resolve(address: &ListenAddress) -> Result<SocketAddr, BindError> {
     first.copied().ok_or_else(|| lookup(no_such_host()))
 }
 
-fn open(address: SocketAddr, both_families: bool) -> io::Result<TcpListener> {
+fn open(address: SocketAddr, both_families: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(!both_families)?;
@@ -73,8 +107,7 @@ fn open(address: SocketAddr, both_families: bool) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(LISTEN_BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 #[cfg(test)]
@@ -85,6 +118,22 @@ mod tests {
 
     fn address(host: &str, port: u16) -> ListenAddress {
         ListenAddress { host: host.into(), port }
+    }
+
+    fn listener(address: &ListenAddress) -> Result<TcpListener, BindError> {
+        reserve(address)?.listen()
+    }
+
+    #[test]
+    fn nobody_can_connect_to_a_reserved_address_and_nobody_else_gets_it_once_it_is_open() {
+        let first = reserve(&address("127.0.0.1", 0)).unwrap();
+        let taken = first.address();
+        assert!(TcpStream::connect(taken).is_err());
+        let second = reserve(&address("127.0.0.1", taken.port())).unwrap();
+        let _open = first.listen().unwrap();
+        assert!(TcpStream::connect(taken).is_ok());
+        let late = format!("listen tcp {taken}: bind: address already in use");
+        assert_eq!(second.listen().unwrap_err().to_string(), late);
     }
 
     #[test]

@@ -23,6 +23,9 @@ use tokio::sync::{Notify, mpsc};
 const READ_BUFFER: usize = 64 << 10;
 /// Connections that may wait to be taken over by a core.
 const ACCEPTED_MAX: usize = 4096;
+/// Rounds of ready tasks between two calls of plugins that hit their limits. Sockets are looked at between rounds, so
+/// that whoever has something to say by then is in the second; in the first one there may be others that yielded.
+const ROUNDS_AFTER_LIMIT: usize = 2;
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// How often JetStream's timers are looked at, and positions logged (DESIGN §4.3: coalesced within 5 ms).
@@ -249,7 +252,7 @@ async fn deliver(core: Rc<Core>, delivery: Delivery, ticks: bool) {
         poll_fn(|cx| delivery.borrow().poll_work(cx)).await;
         core.with(|thread| {
             delivery.borrow_mut().step(thread);
-            if thread.has_ingress_work() {
+            if thread.must_end_turn() {
                 core.end_turn_soon();
             }
             thread.flush();
@@ -263,10 +266,17 @@ async fn run(core: Rc<Core>, mut incoming: mpsc::Receiver<Accepted>, load: Arc<A
     tokio::task::spawn_local(async move {
         loop {
             turns.turn.notified().await;
-            turns.with(|thread| {
+            let limit_hit = turns.with(|thread| {
                 thread.end_turn();
                 thread.flush();
+                thread.is_limit_hit()
             });
+            if limit_hit {
+                for _ in 0..ROUNDS_AFTER_LIMIT {
+                    tokio::task::yield_now().await;
+                }
+                turns.with(ThreadState::allow_plugins);
+            }
         }
     });
     let ticks = core.clone();

@@ -56,8 +56,12 @@ pub enum StartError {
 
 /// An operating system's error as Go writes it: `no such file or directory`, without a number.
 pub fn io_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error ").next().unwrap_or(&text);
+    without_number(&error.to_string())
+}
+
+/// A text without the ` (os error N)` that Rust adds, and with a small first letter.
+pub(crate) fn without_number(text: &str) -> String {
+    let text = text.split(" (os error ").next().unwrap_or(text);
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => first.to_lowercase().chain(chars).collect(),

@@ -42,6 +42,9 @@ pub(crate) const LOG_FLUSH_WAIT: Duration = Duration::from_millis(500);
 /// How long stopping may take before the process ends anyway.
 pub(crate) const STOP_WAIT: Duration = Duration::from_secs(8);
 
+/// How long a program that is told to stop during its start waits for the start, to stop it well.
+pub(crate) const START_STOP_WAIT: Duration = Duration::from_secs(1);
+
 /// Monitoring connections at a time; more wait to be accepted.
 pub(crate) const MONITOR_CONNECTIONS_MAX: usize = 256;
 
@@ -61,11 +64,15 @@ pub(crate) const RELOAD_QUIET: Duration = Duration::from_millis(200);
 /// However much goes on changing, it is looked at after so long.
 pub(crate) const RELOAD_WAIT_MAX: Duration = Duration::from_secs(2);
 
+/// The files are looked at so often where no event tells of a change.
+pub(crate) const RELOAD_LOOK: Duration = Duration::from_secs(5);
+
 /// Connections that may wait to be accepted.
 pub(crate) const LISTEN_BACKLOG: i32 = 4_096;
 
 const _: () = assert!(LOG_LINE_BYTES_MAX < LOG_QUEUE_BYTES_MAX);
 const _: () = assert!(RELOAD_QUIET.as_millis() < RELOAD_WAIT_MAX.as_millis());
+const _: () = assert!(RELOAD_WAIT_MAX.as_millis() < RELOAD_LOOK.as_millis());
 const _: () = assert!(LOG_FLUSH_WAIT.as_millis() < STOP_WAIT.as_millis());
 
 #[cfg(test)]

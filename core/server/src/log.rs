@@ -27,8 +27,11 @@ use writer::Target;
 /// An error event with this target is a `[FTL]` line.
 pub const FATAL: &str = "forebay::fatal";
 
-/// Crates of the house begin with this; only their debug and trace lines are of use to a person.
+/// Crates of the house begin with this; only their info, debug and trace lines are of use to a person.
 const HOUSE: &str = "forebay";
+
+/// What plugins say, and what the host says of their calls, has this target.
+const PLUGINS: &str = "plugin";
 
 /// Why there is no log. The text is nats-server's.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +89,8 @@ struct Lines {
 
 impl Lines {
     fn wants(&self, metadata: &Metadata<'_>) -> bool {
-        let house = metadata.target().starts_with(HOUSE);
+        let target = metadata.target();
+        let house = target.starts_with(HOUSE) || target == PLUGINS;
         match *metadata.level() {
             Level::ERROR | Level::WARN => metadata.is_event(),
             Level::INFO => metadata.is_event() && house,

@@ -114,16 +114,35 @@ fn serve(options: Options, log: &LogHandle) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let server = match Server::start(options) {
-        Ok(server) => server,
+    // The start has a thread of its own: a signal is answered however long the start takes.
+    let (tell, starting) = tokio::sync::oneshot::channel();
+    let start = std::thread::Builder::new().name("forebay-start".to_owned()).spawn(move || {
+        // If nobody listens any more, the server is stopped by being dropped.
+        let _ = tell.send(Server::start(options).map(Box::new));
+    });
+    if let Err(error) = start {
+        tracing::error!(target: FATAL, "Can't start a thread: {}", crate::error::io_text(&error));
+        return ExitCode::FAILURE;
+    }
+    match signals.serve(starting, log) {
+        Ok(Some(server)) => {
+            watch_over_the_stop(log.clone());
+            server.stop();
+            ExitCode::SUCCESS
+        }
+        Ok(None) => {
+            tracing::info!("Server Exiting..");
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             tracing::error!(target: FATAL, "{error}");
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
-    };
-    signals.wait(&server, Some(log));
-    let log = log.clone();
-    // Whatever hangs while stopping, the process ends within seconds.
+    }
+}
+
+/// Whatever hangs while stopping, the process ends within seconds.
+fn watch_over_the_stop(log: LogHandle) {
     let watchdog = std::thread::Builder::new().name("forebay-watchdog".to_owned()).spawn(move || {
         std::thread::sleep(STOP_WAIT);
         tracing::error!(target: FATAL, "The server did not stop in time");
@@ -133,8 +152,6 @@ fn serve(options: Options, log: &LogHandle) -> ExitCode {
     if let Err(error) = watchdog {
         tracing::warn!(error = %error, "No watchdog over the stop");
     }
-    server.stop();
-    ExitCode::SUCCESS
 }
 
 /// As Go's runtime does: as many open files as the system lets us have.

@@ -1,12 +1,12 @@
 //! A running server, for the binary and for whoever embeds one.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::Notify;
 
-use crate::bind;
+use crate::bind::{self, BindError, Reserved};
 use crate::clock::Clock;
 use crate::error::{StartError, io_text};
 use crate::identity::Identity;
@@ -14,7 +14,7 @@ use crate::log;
 use crate::monitor::{Facts, Monitor};
 use crate::options::{ListenAddress, Options};
 use crate::pid::{self, PortsFile};
-use crate::wiring::Running;
+use crate::wiring::{Prepared, Running};
 
 /// A running server. It stops when it is told to, or dropped.
 pub struct Server {
@@ -38,42 +38,42 @@ impl Server {
     /// Starts a server: first all that can fail, then all that is seen.
     ///
     /// # Errors
-    /// [`StartError`], one line. Nothing is left running then.
+    /// [`StartError`], one line. Nothing is left running then, and nobody could connect meanwhile.
     pub fn start(mut options: Options) -> Result<Server, StartError> {
         options.finish()?;
         let clock = Clock::new();
         let identity = Arc::new(Identity::new(options.server_name.as_deref(), clock)?);
         let options = Arc::new(options);
         log::start_facts(&options, &identity);
-        let http = match &options.http {
-            Some(address) => Some((address, bind::listener(address).map_err(StartError::Monitor)?)),
-            None => None,
+        // An address that another has is told before the store is touched.
+        let http = options.http.as_ref().map(bind::reserve).transpose().map_err(StartError::Monitor)?;
+        let clients = bind::reserve(&options.listen).map_err(|source| listen_error(&options, source))?;
+        let client_address = clients.address();
+        let prepared = Prepared::new(&options, &identity, clock, client_address)?;
+        let facts = |http_address| Facts {
+            options: Arc::clone(&options),
+            identity: Arc::clone(&identity),
+            clock,
+            client_port: client_address.port(),
+            http_address,
+            source: prepared.monitor_source(),
         };
-        let running = Running::start(&options, &identity, clock)?;
-        let clients = running.client_addresses();
-        let client_port = clients.first().map_or(options.listen.port, SocketAddr::port);
-        let mut monitor_address = None;
-        let mut monitor = None;
-        if let Some((address, listener)) = http {
-            let system = |source| StartError::System { what: "start the monitor", source };
-            let bound = listener.local_addr().map_err(system)?;
-            let facts = Facts {
-                options: Arc::clone(&options),
-                identity: Arc::clone(&identity),
-                clock,
-                client_port,
-                http_address: bound,
-                source: running.monitor_source(),
-            };
-            monitor = Some(Monitor::start(listener, facts)?);
-            monitor_address = Some(bound);
+        let monitor_address = http.as_ref().map(Reserved::address);
+        let opened = write_pid_file(&options).and_then(|()| open(&options, http, clients, facts));
+        let (monitor, listener) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                prepared.stop();
+                return Err(error);
+            }
+        };
+        let running = prepared.accept(listener)?;
+        if let (Some(address), Some(bound)) = (&options.http, monitor_address) {
             tracing::info!("Starting http monitor on {}", shown(address, bound.port()));
         }
-        if let Some(path) = &options.pid_file {
-            pid::write_pid_file(path)?;
-        }
-        tracing::info!("Listening for client connections on {}", shown(&options.listen, client_port));
+        tracing::info!("Listening for client connections on {}", shown(&options.listen, client_address.port()));
         tracing::info!("Server is ready");
+        let clients = vec![client_address];
         let ports_file = ports_file(&options, &clients, monitor_address);
         Ok(Server {
             identity,
@@ -99,6 +99,16 @@ impl Server {
     /// Where the monitoring endpoints are.
     pub fn monitor_address(&self) -> Option<SocketAddr> {
         self.monitor_address
+    }
+
+    /// Reads the configuration and the plugins anew; the log says what came of it.
+    pub fn reload(&self) {
+        let asked = self.parts.lock().as_ref().is_some_and(|parts| parts.running.reload());
+        if !asked {
+            tracing::error!(
+                "Failed to reload server configuration: can only reload config when a file is provided using -c or --config"
+            );
+        }
     }
 
     /// Stops the server and returns when it has stopped. A second call waits for the first.
@@ -137,6 +147,33 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn listen_error(options: &Options, source: BindError) -> StartError {
+    StartError::Listen { address: options.listen.to_string(), source }
+}
+
+fn write_pid_file(options: &Options) -> Result<(), StartError> {
+    options.pid_file.as_deref().map_or(Ok(()), pid::write_pid_file)
+}
+
+/// Opens the reserved addresses. The pid file is written by then, and goes if an address was lost after all.
+fn open(
+    options: &Options,
+    http: Option<Reserved>,
+    clients: Reserved,
+    facts: impl Fn(SocketAddr) -> Facts,
+) -> Result<(Option<Monitor>, TcpListener), StartError> {
+    let listen = || {
+        let http = http.map(|http| Ok((http.address(), http.listen()?))).transpose().map_err(StartError::Monitor)?;
+        let listener = clients.listen().map_err(|source| listen_error(options, source))?;
+        let monitor = http.map(|(address, listener)| Monitor::start(listener, facts(address))).transpose()?;
+        Ok((monitor, listener))
+    };
+    listen().inspect_err(|_| {
+        // What matters is why the server does not start.
+        let _ = options.pid_file.as_deref().map(std::fs::remove_file);
+    })
 }
 
 /// The address as the options have it, with the port that was really taken.

@@ -2,17 +2,21 @@
 //!
 //! Why: real events show more than made-up ones. Each message carries `Replay-Id: <loop>-<line>`, so that whoever
 //! reads the stream can tell which events arrived, and how often; it has no Msg-Id, so nothing is hidden by the
-//! duplicate window. `cargo run --release -p replay -- --help` names the options.
+//! duplicate window.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 use async_nats::HeaderMap;
-use async_nats::jetstream::{self, context::PublishAckFuture};
+use async_nats::jetstream::{self, Context, context::PublishAckFuture};
 use clap::Parser;
-use futures::stream::{FuturesUnordered, StreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::SignedDuration;
+use tokio::sync::mpsc;
+
+/// How many publishes wait for their ack at once.
+const WINDOW: usize = 256;
 
 #[derive(Parser)]
 struct Options {
@@ -26,153 +30,68 @@ struct Options {
     #[arg(long, default_value = "nats://127.0.0.1:4222")]
     url: String,
     /// Events a second; without it, as fast as acks come.
-    #[arg(long)]
-    rate: Option<f64>,
-    /// Begin again at the end of the file.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Begin again at the end of the file, until Ctrl-C or the time is over.
     #[arg(long = "loop")]
     again: bool,
     /// Stop after this time, such as 60s or 5m.
-    #[arg(long = "for", value_parser = duration)]
-    limit: Option<Duration>,
-    /// How many publishes wait for their ack at once.
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    window: u32,
-}
-
-#[derive(Default)]
-struct Outcome {
-    published: u64,
-    acked: u64,
-    refused: u64,
-    first_refusal: Option<String>,
-    waits: Vec<Duration>,
+    #[arg(long = "for")]
+    time: Option<SignedDuration>,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::parse();
     let text = std::fs::read_to_string(&options.file).with_context(|| format!("reading {}", options.file.display()))?;
-    let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
-    if lines.is_empty() {
-        bail!("{} has no events", options.file.display());
-    }
-    if options.again && options.limit.is_none() {
-        println!("looping until Ctrl-C; give --for to end by itself");
-    }
-    let client = async_nats::connect(&options.url).await.context("is a server running?")?;
-    let bar = bar(&options, lines.len() as u64)?;
-    let started = now();
-    let outcome = replay(&options, &lines, &client, &bar, started).await?;
-    bar.finish_and_clear();
-    report(&options, &outcome, started.elapsed())
-}
+    let jetstream = jetstream::new(async_nats::connect(&options.url).await.context("is a server running?")?);
+    let bar = if options.again { ProgressBar::no_length() } else { ProgressBar::new(text.lines().count() as u64) };
+    bar.set_style(ProgressStyle::with_template("{wide_bar} {pos} acked, {per_sec}, {elapsed}")?);
 
-async fn replay(
-    options: &Options,
-    lines: &[&str],
-    client: &async_nats::Client,
-    bar: &ProgressBar,
-    started: Instant,
-) -> Result<Outcome> {
-    let jetstream = jetstream::new(client.clone());
-    let mut outcome = Outcome::default();
-    let mut waiting = FuturesUnordered::new();
-    let stop = tokio::signal::ctrl_c();
-    tokio::pin!(stop);
-    let rounds = if options.again { u64::MAX } else { 1 };
-    'all: for round in 1..=rounds {
-        for (index, line) in lines.iter().enumerate() {
-            if options.limit.is_some_and(|limit| started.elapsed() >= limit) {
-                break 'all;
-            }
-            let due =
-                options.rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(outcome.published as f64 / rate));
-            // Acks are taken while the next event is not due, or while the window is full.
-            loop {
-                let left = due.saturating_sub(started.elapsed());
-                let is_full = waiting.len() >= options.window as usize;
-                if left.is_zero() && !is_full {
-                    break;
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(left), if !is_full => {}
-                    Some(done) = waiting.next() => count(&mut outcome, done, bar),
-                    _ = &mut stop => break 'all,
-                }
-            }
-            let mut headers = HeaderMap::new();
-            headers.insert("Replay-Id", format!("{round}-{}", index + 1));
-            let sent = now();
-            let ack = jetstream.publish_with_headers(options.subject.clone(), headers, line.to_string().into()).await?;
-            outcome.published += 1;
-            waiting.push(acknowledged(ack, sent));
+    let (owed, mut acks) = mpsc::channel(WINDOW);
+    let publishing = async {
+        tokio::select! {
+            ended = publish(&options, &text, &jetstream, owed) => ended,
+            () = tokio::time::sleep(options.time.map_or(Duration::MAX, SignedDuration::unsigned_abs)) => Ok(()),
+            _ = tokio::signal::ctrl_c() => Ok(()),
         }
-    }
-    while let Some(done) = waiting.next().await {
-        count(&mut outcome, done, bar);
-    }
-    Ok(outcome)
-}
-
-type Done = (Result<(), String>, Duration);
-
-async fn acknowledged(ack: PublishAckFuture, sent: Instant) -> Done {
-    let result = ack.await.map(|_| ()).map_err(|error| error.to_string());
-    (result, sent.elapsed())
-}
-
-fn count(outcome: &mut Outcome, (result, wait): Done, bar: &ProgressBar) {
-    bar.inc(1);
-    match result {
-        Ok(()) => {
-            outcome.acked += 1;
-            outcome.waits.push(wait);
-        }
-        Err(error) => {
-            outcome.refused += 1;
-            outcome.first_refusal.get_or_insert(error);
-        }
-    }
-}
-
-fn report(options: &Options, outcome: &Outcome, took: Duration) -> Result<()> {
-    let rate = outcome.acked as f64 / took.as_secs_f64().max(0.001);
-    println!("published {} events on {} in {:.1} s", outcome.published, options.subject, took.as_secs_f64());
-    println!("acked {} ({rate:.0}/s), refused {}", outcome.acked, outcome.refused);
-    let mut waits = outcome.waits.clone();
-    waits.sort_unstable();
-    if let (Some(middle), Some(late)) = (waits.get(waits.len() / 2), waits.get(waits.len() * 99 / 100)) {
-        println!("ack after {middle:.1?} (p50), {late:.1?} (p99)");
-    }
-    match &outcome.first_refusal {
-        Some(refusal) => bail!("{} events were not stored; the first: {refusal}", outcome.refused),
-        None => Ok(()),
-    }
-}
-
-fn bar(options: &Options, lines: u64) -> Result<ProgressBar> {
-    let bar = if options.again { ProgressBar::new_spinner() } else { ProgressBar::new(lines) };
-    let template = "{wide_bar} {pos} acked, {per_sec}, {elapsed}";
-    let endless = "{spinner} {pos} acked, {per_sec}, {elapsed}";
-    bar.set_style(ProgressStyle::with_template(if options.again { endless } else { template })?);
-    Ok(bar)
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()));
-    let number: f64 = number.parse().map_err(|_| format!("{text:?} does not begin with a number"))?;
-    let scale = match unit {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(format!("{unit:?} is no unit: ms, s, m, h")),
     };
-    Ok(Duration::from_secs_f64(number * scale))
+    let mut refused = Vec::new();
+    let counting = async {
+        while let Some(ack) = acks.recv().await {
+            match ack.await {
+                Ok(_) => bar.inc(1),
+                Err(error) => refused.push(error.to_string()),
+            }
+        }
+    };
+    let (published, ()) = tokio::join!(publishing, counting);
+    let (count, subject) = (bar.position(), &options.subject);
+    bar.finish_and_clear();
+
+    println!("{count} acked on {subject}, {} refused, in {:.1?}", refused.len(), bar.elapsed());
+    refused.first().map_or(published, |first| bail!("the first refusal: {first}"))
 }
 
-// A program that measures how long acks take has to look at the clock.
-#[allow(clippy::disallowed_methods)]
-fn now() -> Instant {
-    Instant::now()
+/// Publishes the lines. `owed` gets each ack that is still to come, and has room for as many as may be under way.
+async fn publish(
+    options: &Options,
+    text: &str,
+    jetstream: &Context,
+    owed: mpsc::Sender<PublishAckFuture>,
+) -> Result<()> {
+    let mut due = options.rate.map(|rate| tokio::time::interval(Duration::from_secs(1) / rate));
+    for round in 1..=if options.again { u64::MAX } else { 1 } {
+        for (number, line) in (1..).zip(text.lines()) {
+            if let Some(due) = &mut due {
+                due.tick().await;
+            }
+            let place = owed.reserve().await?;
+            let mut headers = HeaderMap::new();
+            headers.insert("Replay-Id", format!("{round}-{number}"));
+            let subject = options.subject.clone();
+            place.send(jetstream.publish_with_headers(subject, headers, line.to_owned().into()).await?);
+        }
+    }
+    Ok(())
 }

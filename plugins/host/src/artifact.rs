@@ -17,6 +17,8 @@ use crate::instance::GuestState;
 use crate::limits::{FUNCTIONS_MAX, IMPORTS_MAX, MODULE_BYTES_MAX, SECTION_BYTES_MAX};
 use crate::manifest::Wasi;
 
+/// How a WebAssembly file begins. The parser would tell it in many lines.
+const MAGIC: &[u8] = b"\0asm";
 /// The module that programs for WASI preview 1 import from.
 const WASI_MODULE: &str = "wasi_snapshot_preview1";
 /// WASI's `ENOSYS`: what each stub answers.
@@ -128,6 +130,9 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// Looks at a module without compiling it: sections, exports, imports, sizes.
 pub fn inspect(bytes: &[u8], wasi: Wasi) -> Result<Inspection, ArtifactError> {
     let broken = |error: wasmparser::BinaryReaderError| ArtifactError::NotWasm(error.to_string());
+    if !bytes.starts_with(MAGIC) {
+        return Err(ArtifactError::NotWasm("it does not begin as one".to_owned()));
+    }
     let mut section = Vec::new();
     let mut imports = Vec::new();
     let mut exports: Vec<(String, ExternalKind)> = Vec::new();

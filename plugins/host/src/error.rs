@@ -26,11 +26,13 @@ pub enum ErrorReason {
     Oversize,
     /// The breaker is open: it was not called.
     Breaker,
+    /// It was not called: its consumer is one of a work queue, where its skips would ack and may not.
+    WorkQueue,
 }
 
 impl ErrorReason {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Timeout,
         Self::Memory,
         Self::Stack,
@@ -42,6 +44,7 @@ impl ErrorReason {
         Self::Instance,
         Self::Oversize,
         Self::Breaker,
+        Self::WorkQueue,
     ];
 
     /// The label.
@@ -58,6 +61,7 @@ impl ErrorReason {
             Self::Instance => "instance",
             Self::Oversize => "oversize",
             Self::Breaker => "breaker",
+            Self::WorkQueue => "work_queue",
         }
     }
 
@@ -68,7 +72,7 @@ impl ErrorReason {
 
     /// True if the guest misbehaved: its instance is thrown away, and the breaker counts it.
     pub fn is_misbehaviour(self) -> bool {
-        !matches!(self, Self::Failed | Self::Oversize | Self::Breaker)
+        !matches!(self, Self::Failed | Self::Oversize | Self::Breaker | Self::WorkQueue)
     }
 }
 

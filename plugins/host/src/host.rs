@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use forebay_broker::hooks::{BoundFilter, FilterTable};
 use parking_lot::Mutex;
 
 use crate::abi::result::OutputLimits;
@@ -220,7 +221,7 @@ impl Host {
         ThreadPlugins::new(Arc::clone(&self.shared))
     }
 
-    /// Which publication runs; it changes whenever [`Host::bindings`] may answer differently. One atomic load.
+    /// Which publication runs; it changes whenever [`Host::bindings`] may answer differently.
     #[inline]
     pub fn generation(&self) -> u64 {
         self.shared.generation.load(Ordering::Acquire)
@@ -260,8 +261,18 @@ impl Host {
     }
 }
 
+impl FilterTable for Host {
+    fn filter_for(&self, account: &str, stream: &str, consumer: &str) -> Option<BoundFilter> {
+        self.bindings().filter_for(account, stream, consumer)
+    }
+
+    fn without_skip_acks(&self, account: &str, stream: &str) -> Option<String> {
+        self.bindings().without_skip_acks(account, stream).map(str::to_owned)
+    }
+}
+
 fn open_breakers(table: &Table, plugin: usize) -> u64 {
-    let of_plugin = table.slots.iter().flatten().filter(|slot| slot.plugin == plugin);
+    let of_plugin = table.slots.iter().flatten().filter(|slot| slot.in_set && slot.plugin == plugin);
     of_plugin.filter(|slot| slot.breaker.is_open()).count() as u64
 }
 

@@ -162,6 +162,9 @@ pub struct FilterBinding {
     pub account: String,
     /// What happens to a message that could not be judged.
     pub on_error: FilterPolicy,
+    /// On a work queue, whether a message that is not let through counts as acked. Without it the consumer of a work
+    /// queue cannot have the filter.
+    pub skip_acks: bool,
 }
 
 impl FilterBinding {
@@ -173,6 +176,7 @@ impl FilterBinding {
             consumer: consumer.into(),
             account: "$G".into(),
             on_error: FilterPolicy::default(),
+            skip_acks: false,
         }
     }
 }

@@ -145,32 +145,41 @@ impl LogBucket {
 /// One plugin's counters over all threads and generations. It lives as long as the host.
 #[derive(Debug, Default)]
 pub(crate) struct PluginMetrics {
-    threads: Mutex<Vec<Arc<CallCounters>>>,
-    /// What threads that are gone had counted.
-    gone: Mutex<PluginCounts>,
+    counted: Mutex<Counted>,
     pub(crate) reloads_ok: AtomicU64,
     pub(crate) reloads_failed: AtomicU64,
+}
+
+/// Together behind one lock: a count that moves from one to the other is never seen in neither.
+#[derive(Debug, Default)]
+struct Counted {
+    threads: Vec<Arc<CallCounters>>,
+    /// What threads that are gone had counted.
+    gone: PluginCounts,
 }
 
 impl PluginMetrics {
     /// Counters for a thread that calls this plugin.
     pub(crate) fn thread(&self) -> Arc<CallCounters> {
         let counters = Arc::new(CallCounters::default());
-        self.threads.lock().push(Arc::clone(&counters));
+        self.counted.lock().threads.push(Arc::clone(&counters));
         counters
     }
 
     /// The thread is gone: what it counted stays.
     pub(crate) fn thread_gone(&self, counters: &Arc<CallCounters>) {
-        self.threads.lock().retain(|have| !Arc::ptr_eq(have, counters));
-        self.gone.lock().add(counters);
+        let mut counted = self.counted.lock();
+        counted.threads.retain(|have| !Arc::ptr_eq(have, counters));
+        counted.gone.add(counters);
     }
 
     pub(crate) fn counts(&self) -> PluginCounts {
-        let mut counts = self.gone.lock().clone();
-        for counters in self.threads.lock().iter() {
-            counts.add(counters);
-        }
+        let mut counts = {
+            let counted = self.counted.lock();
+            let mut counts = counted.gone.clone();
+            counted.threads.iter().for_each(|counters| counts.add(counters));
+            counts
+        };
         counts.reloads_ok = self.reloads_ok.load(Ordering::Relaxed);
         counts.reloads_failed = self.reloads_failed.load(Ordering::Relaxed);
         counts
@@ -278,7 +287,7 @@ mod tests {
         let counts = metrics.counts();
         assert_eq!(counts.calls_of("filter", "skip"), 7);
         assert_eq!(counts.errors_of(ErrorReason::Panic), 1);
-        assert_eq!(metrics.threads.lock().len(), 1);
+        assert_eq!(metrics.counted.lock().threads.len(), 1);
     }
 
     #[test]

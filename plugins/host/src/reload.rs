@@ -138,17 +138,18 @@ pub struct PluginReport {
 
 impl Host {
     /// Checks a set up to the last step before it runs. Slow: call it where blocking is allowed. Nothing changes; the
-    /// reasons of a refusal are counted in `forebay_plugin_reloads_total{result="failed"}` for each plugin at fault.
+    /// reasons of a refusal are counted in `forebay_plugin_reloads_total{result="failed"}` for each plugin at fault, or
+    /// for each that runs, if it is nobody's in particular.
     pub fn stage(&self, set: &PluginSet) -> Result<Staged, StageError> {
         let mut reasons: Vec<StageReason> =
             set.validate(self.shared.config.plugins_max).into_iter().map(StageReason::from).collect();
         if !reasons.is_empty() {
-            return Err(StageError { reasons });
+            return Err(self.refuse(reasons));
         }
         if set.plugins.is_empty() {
             return Ok(Staged { set: set.clone(), plugins: Vec::new(), lease: None });
         }
-        let one = |reason| StageError { reasons: vec![reason] };
+        let one = |reason| self.refuse(vec![reason]);
         self.room_for(set).map_err(one)?;
         let runtime = self.shared.runtime().map_err(|error| one(error.into()))?;
         let lease = runtime.ticker.lease().map_err(|error| one(StageReason::Ticker(error)))?;
@@ -157,13 +158,16 @@ impl Host {
             match self.stage_one(runtime, config) {
                 Ok(staged) => plugins.push(staged),
                 Err(reason) => {
-                    self.shared.registry.lock().plugin(&config.name).1.reloads_failed.fetch_add(1, Ordering::Relaxed);
+                    self.count_refused_of(&config.name);
                     reasons.push(reason);
                 }
             }
         }
         if reasons.is_empty() {
-            check_kinds(set, &plugins, &mut reasons);
+            for (plugin, reason) in wrong_kinds(set, &plugins) {
+                self.count_refused_of(plugin);
+                reasons.push(reason);
+            }
         }
         if reasons.is_empty() {
             return Ok(Staged { set: set.clone(), plugins, lease: Some(lease) });
@@ -242,15 +246,27 @@ impl Host {
         let generation = table.generation;
         self.shared.table.store(Arc::new(table));
         self.shared.generation.store(generation, Ordering::Release);
-        drop(registry);
-        for row in report.plugins.iter().filter(|row| row.changed) {
-            let sha = row.sha256.get(..8).unwrap_or_default();
-            tracing::info!(target: "plugin", plugin = row.name, sha, generation = row.generation, "plugin runs");
-        }
-        for name in &report.removed {
-            tracing::info!(target: "plugin", plugin = name, "plugin removed");
-        }
         report
+    }
+
+    /// A reload was refused for a reason that is no plugin's own (a configuration that cannot be read, say): it counts
+    /// in `forebay_plugin_reloads_total{result="failed"}` for each plugin that runs on.
+    pub fn count_refused(&self) {
+        let table = self.shared.table.load();
+        for generation in table.running() {
+            generation.metrics.reloads_failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The caller found a reason in this plugin not to publish a staged set: counted like a refusal of [`Host::stage`].
+    pub fn count_refused_of(&self, plugin: &str) {
+        self.shared.registry.lock().plugin(plugin).1.reloads_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A refusal of the set as a whole.
+    fn refuse(&self, reasons: Vec<StageReason>) -> StageError {
+        self.count_refused();
+        StageError { reasons }
     }
 
     /// [`Host::stage`] and [`Host::publish`].
@@ -312,7 +328,7 @@ fn fill_bindings(registry: &mut Registry, old: &Table, table: &mut Table, set: &
             let same = |slot: &&BindingSlot| same_generation(old, table, slot.plugin);
             let breaker =
                 before.filter(same).map_or_else(|| Arc::new(BreakerCell::default()), |s| Arc::clone(&s.breaker));
-            BindingSlot { plugin, policy, stamp, breaker }
+            BindingSlot { plugin, policy, stamp, breaker, in_set: wanted.contains_key(&(number as u32)) }
         });
         table.slots.push(slot);
     }
@@ -323,24 +339,22 @@ fn same_generation(old: &Table, new: &Table, plugin: usize) -> bool {
     matches!((old.plugin(plugin), new.plugin(plugin)), (Some(old), Some(new)) if Arc::ptr_eq(old, new))
 }
 
-fn check_kinds(set: &PluginSet, plugins: &[StagedPlugin], reasons: &mut Vec<StageReason>) {
+/// The plugins that are bound to what they do not do.
+fn wrong_kinds<'a>(set: &'a PluginSet, plugins: &[StagedPlugin]) -> Vec<(&'a str, StageReason)> {
     let section = |name: &str| {
         let at = set.plugins.iter().position(|plugin| plugin.name == name)?;
         plugins.get(at).map(|staged| &staged.artifact().section)
     };
-    let mut need = |plugin: &str, has: bool, binding, kind| {
-        if !has {
-            reasons.push(StageReason::NoSuchKind { binding, kind, plugin: plugin.to_string() });
-        }
+    let reason = |plugin: &'a str, binding, kind| {
+        (plugin, StageReason::NoSuchKind { binding, kind, plugin: plugin.to_string() })
     };
-    for transform in &set.transforms {
-        let has = section(&transform.plugin).is_some_and(|section| section.transform.is_some());
-        need(&transform.plugin, has, "[[transforms]]", "transform");
-    }
-    for filter in &set.filters {
-        let has = section(&filter.plugin).is_some_and(|section| section.filter.is_some());
-        need(&filter.plugin, has, "[[filters]]", "filter");
-    }
+    let transforms = set.transforms.iter().map(|transform| transform.plugin.as_str());
+    let transforms = transforms.filter(|plugin| section(plugin).is_none_or(|section| section.transform.is_none()));
+    let filters = set.filters.iter().map(|filter| filter.plugin.as_str());
+    let filters = filters.filter(|plugin| section(plugin).is_none_or(|section| section.filter.is_none()));
+    let mut wrong: Vec<_> = transforms.map(|plugin| reason(plugin, "[[transforms]]", "transform")).collect();
+    wrong.extend(filters.map(|plugin| reason(plugin, "[[filters]]", "filter")));
+    wrong
 }
 
 /// Checks one file and its config as [`Host::stage`] would, and tells what it says about itself.

@@ -1,14 +1,14 @@
 //! One thread's plugins: its instances, its counters, and the hooks that the broker and JetStream call.
 //!
-//! No lock, no allocation and no shared write on the way of a good call: the published table is looked at by one atomic
-//! load, an instance belongs to this thread alone, and counters are written by it alone.
+//! No lock, no allocation and no shared write on the way of a good call: the published table is this thread's own until
+//! [`ThreadPlugins::refresh`] is asked for, an instance belongs to this thread alone, and counters are written by it alone.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use forebay_broker::hooks::{
-    Emit, FILTER_BATCH_MAX, FilterHook, FilterOutcome, FilterVerdict, MessageRef, TransformHook, TransformVerdict,
-    chain,
+    BoundFilter, BoundTransforms, Emit, FILTER_BATCH_MAX, FilterHook, FilterOutcome, FilterVerdict, Filters,
+    MessageRef, TransformHook, TransformVerdict, Transforms, chain,
 };
 
 use crate::abi::frame;
@@ -39,6 +39,9 @@ pub struct ThreadPlugins {
     caller: Caller,
     /// By the plugins' numbers.
     slots: Vec<Option<Slot>>,
+    /// A binding that failed on the message at hand and has used up the turn: it is not called for what else became of
+    /// that message.
+    spent: Option<u32>,
 }
 
 /// One plugin on this thread.
@@ -68,16 +71,18 @@ struct Call<'a> {
 impl ThreadPlugins {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let table = shared.table.load_full();
-        Self { table, caller: Caller { shared, limit_hit: false }, slots: Vec::new() }
+        Self { table, caller: Caller { shared, limit_hit: false }, slots: Vec::new(), spent: None }
     }
 
-    /// Looks whether another set was published since. Each call does; a thread that may not call for long can do so by
-    /// itself (once a turn, or when it is told of a reload), so that it does not keep what is gone.
+    /// Takes over the set that was published last; says which it is. Between two questions one set decides everything,
+    /// bindings and code, so whoever asks at the begin of a batch has it judged by one set, whole. A thread that may
+    /// not call for long asks, too, so that it does not keep what is gone.
     #[inline]
-    pub fn refresh(&mut self) {
+    pub fn refresh(&mut self) -> u64 {
         if self.caller.shared.generation.load(Ordering::Acquire) != self.table.generation {
             self.take_table();
         }
+        self.table.generation
     }
 
     #[cold]
@@ -142,7 +147,29 @@ impl Caller {
     }
 
     #[inline]
-    fn instance<'a>(&self, slot: &'a mut Slot, generation: &Arc<Generation>) -> Result<&'a mut Instance, CallError> {
+    fn transform(
+        &mut self,
+        slot: &mut Slot,
+        bound: &BindingSlot,
+        generation: &Arc<Generation>,
+        message: &MessageRef<'_>,
+        stamp: Option<&[u8]>,
+    ) -> Result<Transformed, CallError> {
+        let admission = bound.breaker.admit(|| self.shared.clock.now_ns());
+        if admission == Admission::Refuse {
+            slot.counters.error(ErrorReason::Breaker, 1);
+            return Err(breaker_open());
+        }
+        let call = Call { bound, generation, admission, timed: false };
+        self.call(slot, &call, |instance| instance.transform(message, stamp))
+    }
+
+    #[inline]
+    fn instance<'a>(
+        &mut self,
+        slot: &'a mut Slot,
+        generation: &Arc<Generation>,
+    ) -> Result<&'a mut Instance, CallError> {
         let fits = |instance: &Instance| Arc::ptr_eq(instance.generation(), generation) && !instance.is_spent();
         if !slot.instance.as_ref().is_some_and(fits) {
             self.replace(slot, generation)?;
@@ -151,11 +178,14 @@ impl Caller {
     }
 
     #[cold]
-    fn replace(&self, slot: &mut Slot, generation: &Arc<Generation>) -> Result<(), CallError> {
+    fn replace(&mut self, slot: &mut Slot, generation: &Arc<Generation>) -> Result<(), CallError> {
         // The old one gives its place in the pool back first.
         slot.instance = None;
         let runtime = self.shared.runtime_made().ok_or_else(no_engine)?;
+        let started_ns = self.shared.clock.now_ns();
         let instance = Instance::new(runtime, generation, &slot.counters, &self.shared.clock);
+        // A start that takes longer than a call may take holds others up as a call at its limit does.
+        self.limit_hit |= self.shared.clock.now_ns().saturating_sub(started_ns) > generation.timeout_ns;
         // Whatever goes wrong while a validated plugin starts again is told as what it is, except a refused config.
         slot.instance = Some(instance?);
         Ok(())
@@ -200,25 +230,30 @@ fn breaker_open() -> CallError {
     CallError::new(ErrorReason::Breaker, "it failed too often and is not called for a while")
 }
 
-impl TransformHook for ThreadPlugins {
-    fn transform(&mut self, binding: u32, message: &MessageRef<'_>) -> TransformVerdict {
-        self.refresh();
+#[cold]
+fn spent() -> CallError {
+    CallError::new(ErrorReason::Breaker, "it hit its limit on another part of this message")
+}
+
+impl ThreadPlugins {
+    fn transform_one(&mut self, binding: u32, message: &MessageRef<'_>) -> TransformVerdict {
         let Some(bound) = self.table.binding(binding) else { return TransformVerdict::Pass };
         let Policy::Transform(policy) = bound.policy else { return TransformVerdict::Pass };
         let Some(generation) = self.table.plugin(bound.plugin) else { return TransformVerdict::Pass };
         let Some(slot) = slot(&mut self.slots, bound.plugin, generation) else { return TransformVerdict::Pass };
-        let admission = bound.breaker.admit(|| self.caller.shared.clock.now_ns());
         let stamp = bound.stamp.then_some(generation.stamp.as_slice());
-        let made = if admission == Admission::Refuse {
+        let made = if self.spent == Some(binding) {
             slot.counters.error(ErrorReason::Breaker, 1);
-            Err(breaker_open())
+            Err(spent())
         } else {
-            let call = Call { bound, generation, admission, timed: false };
-            self.caller.call(slot, &call, |instance| instance.transform(message, stamp))
+            self.caller.transform(slot, bound, generation, message, stamp)
         };
         match made {
             Ok(made) => transformed(&slot.counters, made, message, stamp),
             Err(error) => {
+                if self.caller.limit_hit {
+                    self.spent = Some(binding);
+                }
                 slot.counters.outcome(Outcome::TransformError, 1);
                 match policy {
                     TransformPolicy::Pass => TransformVerdict::Pass,
@@ -230,9 +265,17 @@ impl TransformHook for ThreadPlugins {
             }
         }
     }
+}
+
+impl TransformHook for ThreadPlugins {
+    fn transform(&mut self, binding: u32, message: &MessageRef<'_>) -> TransformVerdict {
+        self.spent = None;
+        self.transform_one(binding, message)
+    }
 
     fn transform_all(&mut self, bindings: &[u32], message: &MessageRef<'_>) -> TransformVerdict {
-        let mut verdict = chain(self, bindings, message);
+        self.spent = None;
+        let mut verdict = chain(&mut OneMessage(self), bindings, message);
         if let TransformVerdict::Replace(emits) = &mut verdict {
             number(emits, message);
         }
@@ -241,6 +284,32 @@ impl TransformHook for ThreadPlugins {
 
     fn take_limit_hit(&mut self) -> bool {
         std::mem::take(&mut self.caller.limit_hit)
+    }
+}
+
+/// All that becomes of one message: what hit its limit on one part of it is not called for another.
+struct OneMessage<'a>(&'a mut ThreadPlugins);
+
+impl TransformHook for OneMessage<'_> {
+    #[inline]
+    fn transform(&mut self, binding: u32, message: &MessageRef<'_>) -> TransformVerdict {
+        self.0.transform_one(binding, message)
+    }
+}
+
+impl Transforms for ThreadPlugins {
+    #[inline]
+    fn transforms_for(&mut self, account: &str, subject: &[u8]) -> BoundTransforms {
+        self.table.bindings.transforms_for(account, subject)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.table.bindings.is_without_transforms()
+    }
+
+    #[inline]
+    fn refresh(&mut self) -> u64 {
+        ThreadPlugins::refresh(self)
     }
 }
 
@@ -297,7 +366,6 @@ impl FilterHook for ThreadPlugins {
     }
 
     fn filter_batch(&mut self, binding: u32, messages: &[MessageRef<'_>]) -> FilterOutcome {
-        self.refresh();
         let messages = messages.get(..FILTER_BATCH_MAX).unwrap_or(messages);
         let everything =
             FilterOutcome { judged: messages.len(), verdict: FilterVerdict::Deliver(mask(messages.len())) };
@@ -316,6 +384,26 @@ impl FilterHook for ThreadPlugins {
 
     fn take_limit_hit(&mut self) -> bool {
         std::mem::take(&mut self.caller.limit_hit)
+    }
+}
+
+impl Filters for ThreadPlugins {
+    fn filter_for(&mut self, account: &str, stream: &str, consumer: &str) -> Option<BoundFilter> {
+        self.table.bindings.filter_for(account, stream, consumer)
+    }
+
+    #[inline]
+    fn refresh(&mut self) -> u64 {
+        ThreadPlugins::refresh(self)
+    }
+
+    #[cold]
+    fn count_refused(&mut self, binding: u32) {
+        let Some(bound) = self.table.binding(binding) else { return };
+        let Some(generation) = self.table.plugin(bound.plugin) else { return };
+        if let Some(slot) = slot(&mut self.slots, bound.plugin, generation) {
+            slot.counters.error(ErrorReason::WorkQueue, 1);
+        }
     }
 }
 

@@ -67,6 +67,10 @@ fn keep(message: &Message<'_>) -> Result<bool, String> {
             spin(u64::MAX);
             Ok(true)
         }
+        "hog" => {
+            hog();
+            Ok(true)
+        }
         _ => Ok(true),
     }
 }

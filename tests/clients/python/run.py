@@ -14,16 +14,21 @@ import traceback
 
 import core_stories
 import jetstream_stories
+import metrics_stories
 import plugin_stories
+import start_stories
 from server import Server
 
 STORY_SECONDS = 60
+# The stories of each group, and the server that each of them gets; `None` for those that start their own.
 GROUPS = {
     "core": (core_stories.STORIES, {}),
     "jetstream": (jetstream_stories.STORIES, {"jetstream": True}),
 }
 if os.path.basename(os.environ.get("FOREBAY_BIN", "")) != "nats-server":
     GROUPS["plugins"] = (plugin_stories.STORIES, {"quickstart": True})
+    GROUPS["metrics"] = (metrics_stories.STORIES, {"quickstart": True})
+    GROUPS["start"] = (start_stories.STORIES, None)
 
 
 def main(names: list[str]) -> int:
@@ -50,11 +55,14 @@ def wanted(name: str, names: list[str]) -> bool:
     return not names or any(part in name for part in names)
 
 
-def tell(name: str, story, options: dict) -> bool:
+def tell(name: str, story, options: dict | None) -> bool:
     started = time.monotonic()
     try:
-        with Server(**options) as server:
-            asyncio.run(asyncio.wait_for(story(server), STORY_SECONDS))
+        if options is None:
+            asyncio.run(asyncio.wait_for(story(), STORY_SECONDS))
+        else:
+            with Server(**options) as server:
+                asyncio.run(asyncio.wait_for(story(server), STORY_SECONDS))
     except Exception:
         print(f"{name} … FAILED")
         traceback.print_exc()

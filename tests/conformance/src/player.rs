@@ -53,12 +53,13 @@ struct Line {
 struct Player<'a> {
     target: &'a Target,
     scenario: &'a Scenario,
-    folder: TempDir,
     server: Option<Server>,
     connections: BTreeMap<&'static str, Line>,
     captured: Captured,
     transcript: Transcript,
     patience: Duration,
+    /// Dropped after the server, which would go on filling it.
+    folder: TempDir,
 }
 
 /// Why reading ended.

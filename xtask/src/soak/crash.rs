@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -14,8 +14,7 @@ use forebay_conformance::setup::Setup;
 use serde_json::Value;
 
 use crate::checkout::Checkout;
-use crate::process::{cargo, must_succeed};
-use crate::soak::Options;
+use crate::soak::{Options, server_program};
 
 /// How many publishes wait for their ack at once.
 const WINDOW: usize = 256;
@@ -39,7 +38,8 @@ type Acked = BTreeMap<u64, u64>;
 
 /// Runs the rounds; whether no acknowledged message was missing.
 pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<bool> {
-    let target = target(checkout, options)?;
+    let program = server_program(checkout, options)?;
+    let target = Target { label: "the server".into(), program, dialect: Dialect::Toml };
     let temporary = tempfile::TempDir::new()?;
     let folder = options.folder.clone().unwrap_or_else(|| temporary.path().to_path_buf());
     let mut acked = Acked::new();
@@ -76,19 +76,6 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<bool> {
 
 fn verdict(clean: bool) -> &'static str {
     if clean { "none missing" } else { "ACKED MESSAGES MISSING" }
-}
-
-fn target(checkout: &Checkout, options: &Options) -> Result<Target> {
-    let program: PathBuf = match &options.server {
-        Some(program) => program.clone(),
-        None => {
-            let mut build = cargo(&checkout.root);
-            build.args(["build", "--release", "--package", "forebay", "--bin", "forebay"]);
-            must_succeed(build)?;
-            checkout.target.join("release").join("forebay")
-        }
-    };
-    Ok(Target { label: "the server".into(), program, dialect: Dialect::Toml })
 }
 
 /// Publishes until the server dies under it; what was acknowledged.

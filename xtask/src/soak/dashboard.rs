@@ -1,23 +1,31 @@
-//! Asks a real Prometheus every query of the dashboards, over a server that is running (the quick start, say).
+//! The quick start under a real Prometheus: every query of the dashboards has to yield data.
+//!
+//! It runs on free ports and a store of its own: the quick start's configuration, `examples/replay` and
+//! `examples/read-stream` for something to see, Prometheus, then a question for each panel and each variable, as
+//! Grafana asks them.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use forebay_conformance::clock::Stopwatch;
 use serde_json::Value;
 
 use crate::checkout::Checkout;
-use crate::soak::Options;
+use crate::plugins;
+use crate::process::{cargo, command, must_succeed};
+use crate::quickstart::CONFIGURATION;
+use crate::server::{Ports, Server};
+use crate::soak::prometheus::{Prometheus, get};
+use crate::soak::{Options, server_program};
 
-/// How long Prometheus scrapes before it is asked: a rate needs two samples within its window.
-const SCRAPE_FOR: Duration = Duration::from_secs(12);
-/// How long Prometheus may take to answer at first.
-const START_TRIES: u32 = 100;
-/// The pause between tries.
-const START_PAUSE: Duration = Duration::from_millis(100);
+/// How long there is load while Prometheus scrapes: a rate needs two samples within its window.
+const LOAD_FOR: Duration = Duration::from_secs(12);
+/// Events a second meanwhile.
+const RATE: &str = "500";
 /// What stands for the dashboard's variables.
 const VARIABLES: &[(&str, &str)] = &[
     ("$__rate_interval", "10s"),
@@ -29,107 +37,140 @@ const VARIABLES: &[(&str, &str)] = &[
     ("$plugin", ".*"),
 ];
 
-/// Runs Prometheus for a while and asks; whether every panel has data.
+/// Runs everything; whether every panel and every variable has data.
 pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<bool> {
+    let program = server_program(checkout, options)?;
+    plugins::build(checkout)?;
+    let mut build = cargo(&checkout.root);
+    build.args(["build", "--package", "replay", "--package", "read-stream"]);
+    must_succeed(build)?;
     let folder = tempfile::TempDir::new()?;
-    let prometheus = Prometheus::start(folder.path(), options.metrics)?;
-    println!("scraping {} for {SCRAPE_FOR:?}", options.metrics);
-    std::thread::sleep(SCRAPE_FOR);
+    let mut server = Server::start(quick_start(checkout, &program, folder.path())?, folder.path())?;
+    let ports = server.ready()?.context("the server ended")?;
+    let monitoring: SocketAddr = ports.monitoring().trim_start_matches("http://").parse()?;
+    let prometheus = Prometheus::start(folder.path(), monitoring)?;
+    println!("{RATE} events a second for {LOAD_FOR:?}, scraped each second");
+    load(checkout, &ports)?;
+    let clean = lint(&get(monitoring, "/metrics")?)? & ask_all(checkout, &prometheus)?;
+    server.stop()?;
+    Ok(clean)
+}
+
+/// The quick start's own files in `folder`, on free ports. Its log is of no use here.
+fn quick_start(checkout: &Checkout, program: &Path, folder: &Path) -> Result<Command> {
+    let original = checkout.path(CONFIGURATION);
+    let text = std::fs::read_to_string(&original)?;
+    let config = folder.join(CONFIGURATION);
+    let plugins = config.with_file_name("plugins");
+    std::fs::create_dir_all(&plugins)?;
+    for file in checkout.files("config/plugins", ".wasm")? {
+        std::fs::copy(&file, plugins.join(file.file_name().context("a file without a name")?))?;
+    }
+    std::fs::write(&config, text.replace(":4222", ":-1").replace(":8222", ":-1"))?;
+    let mut start = command(program, folder);
+    start.arg("-c").arg(&config).arg("-l").arg(folder.join("log"));
+    Ok(start)
+}
+
+/// Publishes, and reads again and again what the filtered consumer lets through.
+fn load(checkout: &Checkout, ports: &Ports) -> Result<()> {
+    let example = |name: &str| {
+        let mut example = command(checkout.target.join("debug").join(name), &checkout.root);
+        example.args(["--url", ports.client()]).stdout(Stdio::null());
+        example
+    };
+    let seconds = format!("{}s", LOAD_FOR.as_secs());
+    let mut replay = example("replay").args(["--loop", "--for", &seconds, "--rate", RATE]).spawn()?;
+    let watch = Stopwatch::start();
+    while watch.elapsed() < LOAD_FOR {
+        must_succeed(example("read-stream"))?;
+    }
+    if !replay.wait()?.success() {
+        bail!("replay failed");
+    }
+    Ok(())
+}
+
+/// Prometheus' own tool reads the page.
+fn lint(page: &str) -> Result<bool> {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .context("starting promtool, which comes with Prometheus")?;
+    promtool.stdin.take().context("no stdin")?.write_all(page.as_bytes())?;
+    let clean = promtool.wait()?.success();
+    println!(
+        "promtool check metrics: {} lines, {}",
+        page.lines().count(),
+        if clean { "nothing to say" } else { "see above" }
+    );
+    Ok(clean)
+}
+
+fn ask_all(checkout: &Checkout, prometheus: &Prometheus) -> Result<bool> {
     let (mut asked, mut empty) = (0, 0);
     for path in checkout.files("dashboards", ".json")? {
         let board: Value = serde_json::from_str(&std::fs::read_to_string(&path)?)?;
-        for (title, query) in queries(&board) {
+        println!("\n{}: series", checkout.name(&path));
+        for question in questions(&board) {
             asked += 1;
-            if let Err(error) = prometheus.ask(&query) {
+            let told = match question.ask(prometheus) {
+                Ok(0) => "NOTHING".to_owned(),
+                Ok(count) => count.to_string(),
+                Err(error) => format!("{error:#}"),
+            };
+            let is_good = told.parse::<usize>().is_ok();
+            println!("{told:>8}  {}", question.title);
+            if !is_good {
                 empty += 1;
-                println!("{}: \"{title}\": {error:#}\n    {query}", checkout.name(&path));
+                println!("          {}", question.query);
             }
         }
     }
-    println!("dashboard: {asked} queries, {empty} without data");
+    println!("\ndashboard: {asked} queries, {empty} without data");
     Ok(empty == 0 && asked > 0)
 }
 
-/// The queries of a board with their panels' titles, variables filled in.
-fn queries(board: &Value) -> Vec<(String, String)> {
-    let panels = board.get("panels").and_then(Value::as_array).into_iter().flatten();
+/// A query, variables filled in, and where it stands.
+struct Question {
+    title: String,
+    query: String,
+    /// The label whose values a variable offers; `None` for a panel's query.
+    label: Option<String>,
+}
+
+impl Question {
+    fn ask(&self, prometheus: &Prometheus) -> Result<usize> {
+        match &self.label {
+            Some(label) => prometheus.label_values(&self.query, label),
+            None => prometheus.series(&self.query),
+        }
+    }
+}
+
+fn questions(board: &Value) -> Vec<Question> {
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let list = |pointer: &str| board.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
     let mut all = Vec::new();
-    for panel in panels {
-        let title = panel.get("title").and_then(Value::as_str).unwrap_or_default();
-        for target in panel.get("targets").and_then(Value::as_array).into_iter().flatten() {
-            let query = target.get("expr").and_then(Value::as_str).unwrap_or_default();
-            let filled = VARIABLES.iter().fold(query.to_string(), |text, (name, value)| text.replace(name, value));
-            all.push((title.to_string(), filled));
+    for variable in list("/templating/list").filter(|variable| variable["type"] == "query") {
+        let definition = text(variable, "definition");
+        let inner = definition.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')'));
+        let (selector, label) = inner.and_then(|inner| inner.rsplit_once(',')).unwrap_or((&definition, ""));
+        let title = format!("variable {}", text(variable, "name"));
+        all.push(Question { title, query: filled(selector), label: Some(label.trim().to_owned()) });
+    }
+    for panel in list("/panels") {
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            let title = format!("{}: {}", text(panel, "title"), text(target, "legendFormat"));
+            all.push(Question { title, query: filled(&text(target, "expr")), label: None });
         }
     }
     all
 }
 
-/// Debian's Prometheus, or any on the PATH, on a port of its own.
-struct Prometheus {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Prometheus {
-    fn start(folder: &Path, target: SocketAddr) -> Result<Self> {
-        let config = format!(
-            "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: forebay\n  static_configs:\n  - targets: ['{target}']\n"
-        );
-        let file = folder.join("prometheus.yml");
-        std::fs::write(&file, config)?;
-        // The port is free a moment before Prometheus takes it, which is good enough on a loopback of one's own.
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("starting prometheus (Debian's package will do)")?;
-        let prometheus = Self { child, address };
-        for _ in 0..START_TRIES {
-            if prometheus.get("/-/ready").is_ok_and(|text| text.starts_with("HTTP/1.1 200")) {
-                return Ok(prometheus);
-            }
-            std::thread::sleep(START_PAUSE);
-        }
-        bail!("prometheus is not ready")
-    }
-
-    /// Fails where a query is broken or has no data.
-    fn ask(&self, query: &str) -> Result<()> {
-        let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let answer = self.get(&format!("/api/v1/query?query={encoded}"))?;
-        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        let value: Value = serde_json::from_str(body).with_context(|| format!("an answer that says {body:?}"))?;
-        if let Some(error) = value.get("error").and_then(Value::as_str) {
-            bail!("{error}");
-        }
-        match value.pointer("/data/result").and_then(Value::as_array) {
-            Some(series) if !series.is_empty() => Ok(()),
-            _ => bail!("no data"),
-        }
-    }
-
-    /// HTTP/1.0, so that the answer ends where the connection does and comes in one piece.
-    fn get(&self, path: &str) -> Result<String> {
-        let mut socket = TcpStream::connect(self.address)?;
-        socket.set_read_timeout(Some(Duration::from_secs(5)))?;
-        write!(socket, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address)?;
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer)?;
-        Ok(answer.replacen("HTTP/1.0", "HTTP/1.1", 1))
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn filled(query: &str) -> String {
+    VARIABLES.iter().fold(query.to_owned(), |text, (name, value)| text.replace(name, value))
 }
 
 #[cfg(test)]
@@ -139,8 +180,10 @@ mod tests {
     #[test]
     fn the_shipped_dashboard_has_queries_without_open_variables() {
         let board = include_str!("../../../dashboards/overview.json");
-        let all = queries(&serde_json::from_str(board).expect("valid JSON"));
-        assert!(all.len() > 30, "{} queries", all.len());
-        assert!(all.iter().all(|(title, query)| !query.contains('$') && !title.is_empty()));
+        let all = questions(&serde_json::from_str(board).expect("valid JSON"));
+        assert!(all.len() > 50, "{} queries", all.len());
+        assert!(all.iter().all(|one| !one.query.contains('$') && !one.query.is_empty() && !one.title.is_empty()));
+        let labels: Vec<_> = all.iter().filter_map(|one| one.label.as_deref()).collect();
+        assert_eq!(labels, ["job", "instance", "account", "stream", "consumer", "plugin"]);
     }
 }

@@ -50,6 +50,26 @@ pub struct ConsumerInfo {
     /// The state of its priority group.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub priority_groups: Vec<PriorityGroupState>,
+    /// Ours: what `num_pending` is, of a consumer whose messages a plugin filters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forebay_num_pending: Option<PendingCount>,
+}
+
+/// What `num_pending` says about a consumer whose messages a plugin filters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PendingCount {
+    /// So many messages will be delivered.
+    Exact,
+    /// At most so many, and at least one has not been judged yet.
+    Bound,
+}
+
+impl PendingCount {
+    /// What is said of so many messages of which none has been judged.
+    pub fn of_unjudged(num_pending: u64) -> Self {
+        if num_pending == 0 { Self::Exact } else { Self::Bound }
+    }
 }
 
 /// A position, counted in deliveries and in messages of the stream.

@@ -19,6 +19,7 @@ use forebay_protocol::client::encode;
 use forebay_protocol::connect::ConnectOptions;
 use forebay_protocol::{ClientOp, ProtocolError, Violation};
 use hashbrown::HashMap;
+use operation::Turn;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -35,7 +36,8 @@ pub enum Handled {
         need: usize,
     },
     /// The turn ends early, so that others wait for no more than one call that hit its limit. So many bytes were
-    /// consumed; hand in the rest again when the others had their turn.
+    /// consumed, perhaps none; hand in the rest again in the next turn, and call [`ThreadState::allow_plugins`] when
+    /// the others had theirs.
     Yield {
         /// Bytes that are done with.
         bytes: usize,
@@ -145,10 +147,11 @@ impl Session {
             if let ClientOp::Publish(publish) = &op
                 && self.stage == Stage::Open
             {
-                if self.handle_publish(thread, publish) {
-                    return Handled::Yield { bytes: at };
+                match self.handle_publish(thread, publish) {
+                    Turn::GoesOn => continue,
+                    Turn::Ends => return Handled::Yield { bytes: at },
+                    Turn::IsOver => return Handled::Yield { bytes: at - taken },
                 }
-                continue;
             }
             match self.handle_op(thread, &op) {
                 Ok(None) => {}

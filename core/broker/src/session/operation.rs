@@ -20,6 +20,17 @@ const RESERVED_SUBJECTS: [&[u8]; 2] = [b"$NRG.", b"_GR_."];
 /// Reply subjects that no client may publish with.
 const RESERVED_REPLIES: [&[u8]; 3] = [b"$JS.ACK.", b"_R_.", b"_GR_."];
 
+/// Whether the turn goes on after a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It does.
+    GoesOn,
+    /// The message is done, and a plugin's call hit its limit: the turn ends.
+    Ends,
+    /// A plugin's call has hit its limit in this turn, and the message needs one: it waits for the next turn.
+    IsOver,
+}
+
 impl Session {
     /// One operation that is not a publish on an open connection.
     pub(super) fn handle_op(
@@ -49,16 +60,19 @@ impl Session {
         Ok(None)
     }
 
-    /// True if a plugin's call hit its limit: the turn is to end.
+    /// A message from the client.
     #[inline]
-    pub(super) fn handle_publish(&mut self, thread: &mut ThreadState, publish: &Publish<'_>) -> bool {
+    pub(super) fn handle_publish(&mut self, thread: &mut ThreadState, publish: &Publish<'_>) -> Turn {
+        if thread.is_limit_hit() && !thread.transforms_for(&self.account, publish.subject).is_empty() {
+            return Turn::IsOver;
+        }
         thread.in_messages += 1;
         thread.in_bytes += (publish.headers.len() + publish.payload.len()) as u64;
         if self.options.pedantic && !is_valid_literal(publish.subject) {
             self.refuse(thread, &Violation::PublishSubject);
         }
         if !self.may_publish(thread, publish) {
-            return false;
+            return Turn::GoesOn;
         }
         // What plugins may refuse is not said to be OK before.
         if self.options.verbose && thread.transforms_for(&self.account, publish.subject).is_empty() {
@@ -67,12 +81,9 @@ impl Session {
         match thread.publish(&self.account, publish, self.outbound.id, !self.options.echo) {
             Published::Delivered => {}
             Published::Nobody => self.handle_nobody(thread, publish),
-            Published::Bound => {
-                self.handle_bound(thread, publish);
-                return thread.take_limit_hit();
-            }
+            Published::Bound => return self.handle_bound(thread, publish),
         }
-        false
+        Turn::GoesOn
     }
 
     #[inline]

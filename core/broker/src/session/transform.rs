@@ -1,8 +1,10 @@
 //! A client's message that goes through plugins before anybody gets it (DESIGN §4.5, "What clients see").
 
 use super::Session;
+use super::operation::Turn;
 use crate::deliver::Made;
 use crate::hooks::{BoundTransforms, Emit, MessageRef, TransformVerdict};
+use crate::limits::EMITS_BYTES_MAX;
 use crate::thread_state::ThreadState;
 use forebay_api::error::ApiError;
 use forebay_api::publish::write_refusal;
@@ -12,7 +14,7 @@ impl Session {
     /// Takes a message through the plugins in the thread's `bound`, and does what they say.
     #[cold]
     #[inline(never)]
-    pub(super) fn handle_bound(&mut self, thread: &mut ThreadState, publish: &Publish<'_>) {
+    pub(super) fn handle_bound(&mut self, thread: &mut ThreadState, publish: &Publish<'_>) -> Turn {
         let bound = std::mem::take(&mut thread.bound);
         let verdict = judge(thread, &bound, publish);
         if !matches!(verdict, TransformVerdict::Reject(_)) {
@@ -34,6 +36,7 @@ impl Session {
             TransformVerdict::Drop => self.tell_dropped(thread, publish),
             TransformVerdict::Reject(reason) => self.tell_rejected(thread, publish, reason),
         }
+        if thread.take_limit_hit() { Turn::Ends } else { Turn::GoesOn }
     }
 
     /// Publishes what the plugins made: all of it or, where one subject is not allowed, nothing.
@@ -45,6 +48,15 @@ impl Session {
             return self.tell_rejected(thread, publish, format!("a plugin may not publish to \"{subject}\""));
         }
         let original = message(thread, publish);
+        let several = emits.len() > 1;
+        let most = EMITS_BYTES_MAX.max(thread.broker().config().payload_max);
+        if several && total_bytes(&original, emits) > most {
+            let reason = format!("the messages that plugins made of this one are more than {most} bytes together");
+            return self.tell_rejected(thread, publish, reason);
+        }
+        if several {
+            thread.with_ingress(|ingress, _| ingress.hold());
+        }
         let mut any = false;
         for (at, emit) in emits.iter().enumerate() {
             let emitted = emit.as_message(&original, at == 0);
@@ -55,6 +67,9 @@ impl Session {
                 payload: emitted.payload,
             };
             any |= thread.publish_made(&self.account, &made, self.outbound.id, !self.options.echo);
+        }
+        if several {
+            thread.with_ingress(|ingress, thread| ingress.release(thread));
         }
         if !any {
             self.handle_nobody(thread, publish);
@@ -110,6 +125,12 @@ fn message<'a>(thread: &ThreadState, publish: &Publish<'a>) -> MessageRef<'a> {
         sequence: 0,
         time_ns: thread.wall_ns(),
     }
+}
+
+/// What several messages are together.
+fn total_bytes(original: &MessageRef<'_>, emits: &[Emit]) -> usize {
+    let messages = emits.iter().map(|emit| emit.as_message(original, false));
+    messages.map(|message| message.subject.len() + message.headers.len() + message.payload.len()).sum()
 }
 
 fn judge(thread: &mut ThreadState, bound: &BoundTransforms, publish: &Publish<'_>) -> TransformVerdict {

@@ -94,6 +94,7 @@ fn prepare<B: ApiBackend>(call: &Call<'_, B>) -> Result<Prepared, ApiError> {
         None => check_new_consumer(&config, &stream.config, &limits, others)?,
     }
     let name = if name.is_empty() { fresh_name(call, &stream)? } else { name };
+    call.backend.admit_consumer(call.request.account, &stream.config, &name)?;
     let action = match request.action {
         Asked::CreateOrUpdate => ConsumerAction::CreateOrUpdate,
         Asked::Create => ConsumerAction::Create,

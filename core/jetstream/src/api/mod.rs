@@ -80,11 +80,16 @@ pub trait ApiBackend {
     /// Reads a stream's shard under its lock; nothing if there is no such shard.
     fn with_shard<R>(&self, stream: &Assignment, read: impl FnOnce(&Shard) -> R) -> Option<R>;
     /// Whether there is room for a stream that is to become this, in place of the one of the same name if there is one:
-    /// limits of account and server.
+    /// limits of account and server; and whether it suits the plugins that are bound to it.
     ///
     /// # Errors
-    /// 10023, 10027, 10028, 10047.
+    /// 10023, 10027, 10028, 10047, 10052.
     fn admit(&self, account: &str, config: &StreamConfig) -> Result<(), ApiError>;
+    /// Whether the stream can have a consumer of this name: a plugin that is bound to it may not suit the stream.
+    ///
+    /// # Errors
+    /// 10012.
+    fn admit_consumer(&self, account: &str, stream: &StreamConfig, consumer: &str) -> Result<(), ApiError>;
     /// Somebody listens on this subject.
     fn has_interest(&self, account: &str, subject: &str) -> bool;
     /// A random name for a consumer without one: eight characters of `0-9A-Za-z`.

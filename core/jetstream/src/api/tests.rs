@@ -170,6 +170,10 @@ impl ApiBackend for World {
         Some(read(&self.shard.borrow()))
     }
 
+    fn admit_consumer(&self, _: &str, _: &StreamConfig, consumer: &str) -> Result<(), ApiError> {
+        if consumer == "refused" { Err(ApiError::consumer_create("a plugin")) } else { Ok(()) }
+    }
+
     fn admit(&self, _account: &str, _config: &StreamConfig) -> Result<(), ApiError> {
         Ok(())
     }
@@ -355,6 +359,15 @@ fn a_consumer_without_a_name_gets_one() {
     assert_eq!(created["config"].get("name"), None);
     assert_eq!(created["num_pending"], 6);
     assert_eq!(create()["error"]["err_code"], 10013, "the only name there is was taken");
+}
+
+#[test]
+fn a_consumer_that_its_plugin_does_not_suit_is_refused() {
+    let world = with_messages();
+    let answer = world.json("$JS.API.CONSUMER.CREATE.A.refused", r#"{"stream_name":"A","config":{"name":"refused"}}"#);
+    let (code, text) = (&answer["error"]["err_code"], &answer["error"]["description"]);
+    assert_eq!((code.as_u64(), text.as_str()), (Some(10012), Some("a plugin")));
+    assert_eq!(world.json("$JS.API.CONSUMER.NAMES.A", "")["total"], 0);
 }
 
 #[test]

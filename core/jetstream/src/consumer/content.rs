@@ -4,10 +4,14 @@
 //! follows, and the fact is logged in coalesced steps. On streams that wait for acks the skip counts as this
 //! consumer's ack (DESIGN §4.5).
 
+use std::collections::VecDeque;
+
+use forebay_api::consumer::PendingCount;
 use forebay_store::{Location, RecordBuf};
 
 use super::Consumer;
 use super::deliver::{Batch, BatchEnd, BatchLimit, Source};
+use super::{ConsumerFacts, Lead, Rules};
 use crate::codec::push_run;
 
 /// A message to be judged.
@@ -38,6 +42,28 @@ impl Candidates {
     }
 }
 
+/// Verdicts about messages that wait until somebody takes the first of them: no message is judged twice for that.
+#[derive(Debug, Default)]
+pub(crate) struct Foreseen {
+    /// The [`Lead::generation`] under which they were made.
+    generation: u64,
+    /// Sequences that are pending, rising, and whether they are let through.
+    verdicts: VecDeque<(u64, bool)>,
+}
+
+impl Foreseen {
+    /// The message is not pending any more.
+    pub(super) fn forget(&mut self, seq: u64) {
+        if let Ok(at) = self.verdicts.binary_search_by_key(&seq, |(seq, _)| *seq) {
+            self.verdicts.remove(at);
+        }
+    }
+
+    fn kept(&self) -> usize {
+        self.verdicts.iter().filter(|(_, kept)| *kept).count()
+    }
+}
+
 impl Consumer {
     /// Redeliveries go straight to `b` (they were judged before); new messages are offered in `c`, demand or not, so
     /// that a filter works ahead until it lets one through that nobody asked for.
@@ -61,6 +87,9 @@ impl Consumer {
         let blocked = lead.blocked_at > lead.delivered.sseq && !lead.has_taker();
         if now < rules.pause_until || blocked {
             return lead.idle();
+        }
+        if let Some(end) = lead.deliver_foreseen(facts, rules, from, now, limit, b) {
+            return end;
         }
         let list = state.last_list.as_ref();
         let (seq, meta) = match lead.next_new(from.index, rules, list) {
@@ -97,37 +126,16 @@ impl Consumer {
         }
         let kept = |at: usize| keep.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);
         let judged = judged.min(c.items.len());
-        let items = || c.items.iter().take(judged).enumerate();
-        let alive = |seq: u64| from.index.get(seq);
-        // A skipped message is no news for the client: what it reads as pending is what may still come.
-        let still = items().filter(|(_, item)| item.seq > lead.delivered.sseq && alive(item.seq).is_some()).count();
-        let beyond = lead.num_pending.saturating_sub(still as u64);
-        let mut to_come = items().filter(|(at, item)| kept(*at) && alive(item.seq).is_some()).count() as u64;
-        for (at, item) in items() {
-            let Some(meta) = alive(item.seq) else { continue };
-            if item.seq <= lead.delivered.sseq {
-                continue;
-            }
-            if !kept(at) || lead.ahead.contains(item.seq) {
-                to_come -= u64::from(kept(at));
-                lead.skip(item.seq, rules);
-                continue;
-            }
-            to_come -= 1;
-            let full = lead.pending.len() >= rules.max_ack_pending;
-            let sent = !full && lead.has_taker() && {
-                if rules.logs_first() {
-                    lead.reserve(item.seq, usize::MAX)
-                } else {
-                    lead.deliver_new(facts, rules, from, now, (item.seq, meta, beyond + to_come), b)
-                }
-            };
-            if !sent {
-                lead.blocked_at = item.seq;
-                return lead.idle();
+        lead.foreseen.generation = lead.generation;
+        lead.foreseen.verdicts.clear();
+        for (at, item) in c.items.iter().take(judged).enumerate() {
+            if item.seq > lead.delivered.sseq && from.index.get(item.seq).is_some() {
+                lead.foreseen.verdicts.push_back((item.seq, kept(at)));
             }
         }
-        BatchEnd::More
+        // A verdict is for one step: what it is about is in there already.
+        let all = BatchLimit { messages: usize::MAX, bytes: usize::MAX };
+        lead.deliver_foreseen(facts, rules, from, now, all, b).unwrap_or(BatchEnd::More)
     }
 
     /// True if `b` is full.
@@ -146,12 +154,78 @@ impl Consumer {
     }
 }
 
-impl super::Lead {
-    fn skip(&mut self, seq: u64, rules: &super::Rules) {
+impl Lead {
+    /// Goes through the verdicts that are there: skips, and delivers to whoever is next. Nothing if that leaves none and
+    /// the next messages are to be judged.
+    fn deliver_foreseen(
+        &mut self,
+        facts: &ConsumerFacts,
+        rules: &Rules,
+        from: Source<'_>,
+        now: i64,
+        limit: BatchLimit,
+        b: &mut Batch,
+    ) -> Option<BatchEnd> {
+        if self.foreseen.generation != self.generation {
+            self.foreseen.verdicts.clear();
+        }
+        while let Some((seq, kept)) = self.foreseen.verdicts.front().copied() {
+            if b.is_full(limit) {
+                return Some(BatchEnd::More);
+            }
+            let Some(meta) = from.index.get(seq).filter(|_| seq > self.delivered.sseq) else {
+                // Delivered meanwhile: for a moment there was no filter.
+                self.foreseen.verdicts.pop_front();
+                continue;
+            };
+            if !kept || self.ahead.contains(seq) {
+                self.foreseen.verdicts.pop_front();
+                self.skip(seq, rules);
+                continue;
+            }
+            // What was skipped is no news for the client: what it reads as pending is what may still come.
+            let pending = self.pending_shown().saturating_sub(1);
+            let full = self.pending.len() >= rules.max_ack_pending;
+            let sent = !full && self.has_taker() && {
+                if rules.logs_first() {
+                    self.reserve(seq, usize::MAX)
+                } else {
+                    self.deliver_new(facts, rules, from, now, (seq, meta, pending), b)
+                }
+            };
+            if !sent {
+                self.blocked_at = seq;
+                return Some(self.idle());
+            }
+            self.foreseen.verdicts.pop_front();
+        }
+        (!b.deliveries.is_empty()).then_some(BatchEnd::More)
+    }
+
+    /// The verdicts that count.
+    fn foreseen(&self) -> Option<&Foreseen> {
+        (self.judged && self.foreseen.generation == self.generation).then_some(&self.foreseen)
+    }
+
+    /// `num_pending` as people see it: without what a content filter will not let through, as far as that is known.
+    pub(super) fn pending_shown(&self) -> u64 {
+        let skipped = self.foreseen().map_or(0, |foreseen| foreseen.verdicts.len() - foreseen.kept());
+        self.num_pending.saturating_sub(skipped as u64)
+    }
+
+    /// What that number is under a content filter: what has not been judged may still be skipped.
+    pub(super) fn pending_count(&self) -> PendingCount {
+        let judged = self.foreseen().map_or(0, |foreseen| foreseen.verdicts.len());
+        if self.num_pending == judged as u64 { PendingCount::Exact } else { PendingCount::Bound }
+    }
+
+    fn skip(&mut self, seq: u64, rules: &Rules) {
         self.pass(seq);
         self.shown = seq;
         self.counters.filtered += 1;
-        if rules.retains {
+        if !rules.acks() {
+            // The position says it, and a stream that waits for this consumer goes by that.
+        } else if rules.retains {
             self.unlogged.ack(seq);
         } else if rules.logs_acks {
             push_run(&mut self.unlogged.skipped, seq);

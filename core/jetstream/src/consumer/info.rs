@@ -29,11 +29,12 @@ impl Consumer {
             num_ack_pending: lead.map_or(0, |lead| lead.pending.len() as u64),
             num_redelivered: lead.map_or(0, |lead| lead.pending.redelivered() as u64),
             num_waiting: lead.map_or(0, |lead| lead.waiting.len() as u64),
-            num_pending: lead.map_or(0, |lead| lead.num_pending),
+            num_pending: lead.map_or(0, super::Lead::pending_shown),
             push_bound: lead.and_then(|lead| lead.push.as_ref()).is_some_and(|push| push.active),
             paused: pause > 0,
             pause_remaining: Nanos(pause),
             ts: Time::from_unix_ns(now),
+            forebay_num_pending: lead.filter(|lead| lead.judged).map(super::Lead::pending_count),
             ..ConsumerInfo::default()
         }
     }
@@ -45,7 +46,7 @@ impl Consumer {
             account: self.facts.account.clone(),
             stream: self.facts.stream.clone(),
             consumer: self.facts.durable.then(|| self.facts.name.clone()),
-            pending: lead.map_or(0, |lead| lead.num_pending),
+            pending: lead.map_or(0, super::Lead::pending_shown),
             ack_pending: lead.map_or(0, |lead| lead.pending.len() as u64),
             waiting: lead.map_or(0, |lead| lead.waiting.len() as u64),
             delivered_total: counters.delivered,

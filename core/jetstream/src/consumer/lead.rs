@@ -2,6 +2,7 @@
 
 use forebay_store::{Matcher, StreamIndex};
 
+use super::content::Foreseen;
 use super::flow::Push;
 use super::pending::Pending;
 use super::pull::WaitQueue;
@@ -73,6 +74,8 @@ pub(crate) struct Lead {
     pub(crate) generation: u64,
     /// A content filter lets this message through, and nobody asks for one.
     pub(crate) blocked_at: u64,
+    /// What it says about that one and those behind it.
+    pub(crate) foreseen: Foreseen,
     /// A content filter judges this consumer's messages.
     pub(crate) judged: bool,
     pub(crate) counters: Counters,
@@ -111,6 +114,7 @@ impl Lead {
             last_acked: None,
             generation: 0,
             blocked_at: 0,
+            foreseen: Foreseen::default(),
             judged: false,
             counters: Counters::default(),
             armed: i64::MAX,

@@ -143,21 +143,28 @@ impl Consumer {
         lead.wants_wake(&self.rules)
     }
 
-    /// A message is about to be removed from the stream.
+    /// A message is about to be removed from the stream. True if the consumer should be woken.
     #[inline]
-    pub(crate) fn handle_removed(&mut self, seq: u64, subject: &[u8]) {
-        let Some(lead) = &mut self.lead else { return };
+    pub(crate) fn handle_removed(&mut self, seq: u64, subject: &[u8]) -> bool {
+        let Some(lead) = &mut self.lead else { return false };
         if seq <= lead.delivered.sseq {
             if lead.pending.settle(seq).is_some() {
                 lead.unlogged.dirty = true;
             }
-            return;
+            return false;
         }
         let listed = self.state.last_list.as_ref().is_none_or(|list| list.admits(seq));
         if listed && self.filters.matches(subject) {
             debug_assert!(lead.num_pending > 0, "num_pending is exact");
             lead.num_pending = lead.num_pending.saturating_sub(1);
+            lead.foreseen.forget(seq);
         }
+        if lead.blocked_at != seq {
+            return false;
+        }
+        // What a content filter let through and nobody took is gone: what follows it may be judged.
+        lead.blocked_at = 0;
+        lead.wants_wake(&self.rules)
     }
 
     /// Everything below `first` is gone by request: the position moves on (nats-server `consumer.purge`).

@@ -1,12 +1,12 @@
 //! Serves the API: asks the pure handlers, proposes what they want proposed, reads what they want read.
 
 use crate::account::{AccountLimits, Usage as Used};
-use crate::api::{self, ApiBackend, ApiRequest, Command, ReadPlan, Reply, ServerFacts, Step, Then};
+use crate::api::{self, ApiBackend, ApiRequest, Command, ReadPlan, Reply, ServerFacts, Step};
 use crate::meta::Assignment;
-use crate::run::JetStream;
 use crate::run::delivery::Ready;
 use crate::run::hands::propose_command;
-use crate::run::waiter::Waiters;
+use crate::run::waiter::{Completion, Waiters};
+use crate::run::{JetStream, content};
 use crate::shard::Shard;
 use crate::stream::Found;
 use crate::stream::validate::Limits;
@@ -62,7 +62,14 @@ pub(super) fn serve(
         Step::Silent => {}
         Step::NoResponders => return false,
         Step::Reply(reply) => to.answer(js, thread, &reply),
-        Step::Propose { command, then } => propose(js, thread, to, command, then),
+        Step::Propose { command, then } => {
+            let server = js.clone();
+            let completion = Box::new(move |result, thread: &mut ThreadState| {
+                let reply = then.complete(&server.config.facts, result, thread.wall_ns());
+                to.answer(&server, thread, &reply);
+            });
+            propose(js, thread, &command, completion);
+        }
         Step::Read(plan) => {
             let core = (message.connection as usize) % js.queues.len().max(1);
             PendingRead { to, plan, found: None }.next(js, thread, core);
@@ -88,18 +95,12 @@ impl Asker {
     }
 }
 
-fn propose(js: &Arc<JetStream>, thread: &mut ThreadState, to: Asker, command: Command, then: Then) {
+/// Logs a command; `completion` is called with what came of it.
+pub(super) fn propose(js: &JetStream, thread: &mut ThreadState, command: &Command, completion: Completion) {
     let now = thread.wall_ns();
     let mut waiters = Waiters::default();
-    let server = js.clone();
-    waiters.push_completion(
-        0,
-        Box::new(move |result, thread| {
-            let reply = then.complete(&server.config.facts, result, thread.wall_ns());
-            to.answer(&server, thread, &reply);
-        }),
-    );
-    if let Err(refused) = propose_command(js, now, &command, waiters) {
+    waiters.push_completion(0, completion);
+    if let Err(refused) = propose_command(js, now, command, waiters) {
         let (error, mut waiters) = *refused;
         for completion in waiters.take_completions() {
             completion(Err(error.clone()), thread);
@@ -218,7 +219,12 @@ impl ApiBackend for JetStream {
     }
 
     fn admit(&self, account: &str, config: &StreamConfig) -> Result<(), ApiError> {
+        content::admit_stream(&*self.config.filters, account, config)?;
         self.meta.lock().meta.admit_create(account, config, &AccountLimits::default(), &self.server_limits())
+    }
+
+    fn admit_consumer(&self, account: &str, stream: &StreamConfig, consumer: &str) -> Result<(), ApiError> {
+        content::admit_consumer(&*self.config.filters, account, stream, consumer)
     }
 
     fn has_interest(&self, account: &str, subject: &str) -> bool {

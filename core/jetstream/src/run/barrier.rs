@@ -46,8 +46,7 @@ impl Barriers {
             self.count.fetch_sub(1, Ordering::SeqCst);
             return false;
         }
-        let parts = [message.subject, message.reply, message.headers, message.payload].map(Into::into);
-        let request = Box::new(Request { account: account.clone(), parts, connection: message.connection });
+        let request = Box::new(Request::new(account, message));
         let core = message.connection as usize % js.queues.len().max(1);
         waiting.push(Waiting { after, core, request });
         true
@@ -75,10 +74,20 @@ impl Barriers {
 }
 
 impl Request {
+    pub(super) fn new(account: &Arc<Account>, message: &Inbound<'_>) -> Self {
+        let parts = [message.subject, message.reply, message.headers, message.payload].map(Into::into);
+        Self { account: account.clone(), parts, connection: message.connection }
+    }
+
+    /// As it came.
+    pub(super) fn message(&self) -> (&Arc<Account>, Inbound<'_>) {
+        let [subject, reply, headers, payload] = &self.parts;
+        (&self.account, Inbound { subject, reply, headers, payload, connection: self.connection })
+    }
+
     /// Serves it now.
     pub(super) fn serve(&self, js: &Arc<JetStream>, thread: &mut ThreadState) {
-        let [subject, reply, headers, payload] = &self.parts;
-        let message = Inbound { subject, reply, headers, payload, connection: self.connection };
-        api::answer(js, thread, &self.account, &message);
+        let (account, message) = self.message();
+        api::answer(js, thread, account, &message);
     }
 }

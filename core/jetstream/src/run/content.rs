@@ -2,8 +2,12 @@
 //!
 //! Which consumer has a filter is asked once for each publication of bindings. Core 0 tells the shards, in its tick, so
 //! that a consumer judges ahead of demand; each core keeps the numbers of those that it delivers for.
+//!
+//! On a work queue a skip removes the message, so a filter has to say that it may. One that does not is refused where
+//! stream and binding meet: when either of them comes. If they met all the same, in a race, the consumer waits.
 
-use crate::consumer::{BatchEnd, BatchLimit, Candidates};
+use crate::consumer::{BatchEnd, BatchLimit, Candidates, ConsumerFacts};
+use crate::effect::LeaderOut;
 use crate::id::ConsumerKey;
 use crate::run::JetStream;
 use crate::run::cold::BUSY_NS;
@@ -12,8 +16,10 @@ use crate::run::queue::{Due, Work};
 use crate::run::registry::ConsumerRoute;
 use crate::run::waiter::Waiters;
 use crate::{Batch, Take};
+use forebay_api::error::ApiError;
+use forebay_api::stream::{Retention, StreamConfig};
 use forebay_broker::ThreadState;
-use forebay_broker::hooks::{FILTER_BATCH_MAX, FilterVerdict, Filters, MessageRef};
+use forebay_broker::hooks::{FILTER_BATCH_MAX, FilterTable, FilterVerdict, Filters, MessageRef};
 use forebay_store::{Location, ReadError, RecordBuf};
 use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
@@ -30,6 +36,17 @@ pub(super) struct ReadCandidates {
     bodies: Vec<Result<RecordBuf, ReadError>>,
 }
 
+/// Who judges a consumer's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// Nobody.
+    Not,
+    /// The binding with this number.
+    By(u32),
+    /// The binding with this number would, and cannot: its skips would remove messages of a work queue.
+    Refused(u32),
+}
+
 /// What is to become of candidates.
 enum Verdict {
     /// So many were judged; the bits say which are kept.
@@ -43,7 +60,7 @@ enum Verdict {
 pub(super) struct Judge {
     hook: Option<Box<dyn Filters>>,
     generation: u64,
-    bindings: HashMap<ConsumerKey, Option<u32>>,
+    bindings: HashMap<ConsumerKey, Judged>,
     told: Told,
     candidates: Candidates,
     judged: Batch,
@@ -58,23 +75,44 @@ struct Told {
 }
 
 impl Judge {
-    pub(super) fn set_hook(&mut self, hook: Box<dyn Filters>) {
-        self.generation = hook.generation();
+    pub(super) fn set_hook(&mut self, mut hook: Box<dyn Filters>) {
+        self.generation = hook.refresh();
         self.hook = Some(hook);
     }
 
     /// The filter of a consumer.
     #[inline]
-    pub(super) fn binding(&mut self, route: &ConsumerRoute) -> Option<u32> {
-        let hook = self.hook.as_mut()?;
-        let generation = hook.generation();
+    pub(super) fn binding(&mut self, js: &JetStream, route: &ConsumerRoute) -> Judged {
+        let Some(hook) = &mut self.hook else { return Judged::Not };
+        let generation = hook.refresh();
         if generation != self.generation {
             self.generation = generation;
             self.bindings.clear();
         }
         let facts = &route.facts;
-        let ask = || hook.filter_for(&facts.account, &facts.stream, &facts.name);
+        let ask = || match hook.filter_for(&facts.account, &facts.stream, &facts.name) {
+            None => Judged::Not,
+            Some(bound) if bound.skip_acks || !js.is_work_queue(&facts.account, &facts.stream) => {
+                Judged::By(bound.number)
+            }
+            Some(bound) => {
+                let (stream, consumer) = (&*facts.stream, &*facts.name);
+                tracing::error!(
+                    stream,
+                    consumer,
+                    "A filter without skip_acks on a work queue is not asked; the consumer waits until the configuration says what a skip is"
+                );
+                Judged::Refused(bound.number)
+            }
+        };
         *self.bindings.entry(facts.key).or_insert_with(ask)
+    }
+
+    /// Counts that a consumer had to wait.
+    pub(super) fn count_refused(&mut self, binding: u32) {
+        if let Some(hook) = &mut self.hook {
+            hook.count_refused(binding);
+        }
     }
 
     /// What a filter says to the first of the bodies.
@@ -105,8 +143,6 @@ impl Judge {
             })
             .collect();
         let outcome = hook.filter_batch(binding, &messages);
-        // A step has one call, so that a call that hit its limit has ended it already.
-        let _ = hook.take_limit_hit();
         match outcome.verdict {
             FilterVerdict::Deliver(_) if outcome.judged == 0 => Verdict::After(0),
             FilterVerdict::Deliver(keep) => Verdict::Judged(outcome.judged, keep),
@@ -124,7 +160,7 @@ impl Delivery {
     /// Tells the shards whose messages are judged, where that may have changed.
     pub(super) fn tell_filters(&mut self, js: &Arc<JetStream>, thread: &mut ThreadState) {
         let Some(hook) = &mut self.judge.hook else { return };
-        let (filters, consumers) = (hook.generation(), js.registry.generation());
+        let (filters, consumers) = (hook.refresh(), js.registry.generation());
         let told = &mut self.judge.told;
         if (told.filters, told.consumers) == (filters, consumers) {
             return;
@@ -144,8 +180,7 @@ impl Delivery {
             }
         }
         for (shard, key, bound) in changes {
-            let Some(cell) = js.shard(shard) else { continue };
-            cell.change(|state| state.shard.set_content_filter(key, bound, &mut self.hands.out));
+            js.set_filtered(shard, key, bound, &mut self.hands.out);
             self.hands.carry_out(js, thread, shard, &mut Waiters::default());
         }
         if reloaded {
@@ -154,8 +189,17 @@ impl Delivery {
         }
     }
 
+    /// A consumer whose filter cannot be asked waits.
+    pub(super) fn wait_refused(&mut self, thread: &ThreadState, due: Due, binding: u32) {
+        self.judge.count_refused(binding);
+        self.later(thread.wall_ns() + PAUSE_NS, due);
+    }
+
     /// One step for a consumer with a filter.
     pub(super) fn judge_due(&mut self, thread: &mut ThreadState, due: Due, route: &ConsumerRoute, binding: u32) {
+        if thread.is_limit_hit() {
+            return self.again(due, BatchEnd::More);
+        }
         let js = self.js.clone();
         let Some(cell) = js.shard(due.shard) else { return };
         let now = thread.wall_ns();
@@ -196,12 +240,17 @@ impl Delivery {
 
     /// The candidates' bodies are there.
     pub(super) fn judge_read(&mut self, thread: &mut ThreadState, read: ReadCandidates) {
+        if thread.is_limit_hit()
+            && let Some(queue) = self.js.queues.get(self.core)
+        {
+            return queue.push(Work::Ready(Ready::Candidates(Box::new(read))));
+        }
         let ReadCandidates { due, candidates, bodies } = read;
         let Some(route) = self.js.registry.consumer(due.key) else { return };
-        match self.judge.binding(&route) {
-            Some(binding) => self.judge_bodies(thread, due, &route, binding, &candidates, bodies),
+        match self.judge.binding(&self.js, &route) {
+            Judged::By(binding) => self.judge_bodies(thread, due, &route, binding, &candidates, bodies),
             // The filter went meanwhile.
-            None => self.again(due, BatchEnd::More),
+            Judged::Not | Judged::Refused(_) => self.again(due, BatchEnd::More),
         }
     }
 
@@ -215,7 +264,11 @@ impl Delivery {
         bodies: Vec<Result<RecordBuf, ReadError>>,
     ) {
         let now = thread.wall_ns();
-        let (judged, keep) = match self.judge.verdict(binding, candidates, &bodies) {
+        let verdict = self.judge.verdict(binding, candidates, &bodies);
+        if self.judge.hook.as_mut().is_some_and(|hook| hook.take_limit_hit()) {
+            thread.note_limit_hit();
+        }
+        let (judged, keep) = match verdict {
             Verdict::Judged(judged, keep) => (judged, keep),
             Verdict::After(0) => return self.again(due, BatchEnd::More),
             Verdict::After(wait_ns) => return self.later(now + wait_ns, due),
@@ -249,5 +302,86 @@ impl Delivery {
 
     fn later(&self, at: i64, due: Due) {
         self.js.later(self.core, at, Work::Due(due));
+    }
+}
+
+impl JetStream {
+    /// True if a plugin filters this consumer.
+    pub(super) fn is_filtered(&self, facts: &ConsumerFacts) -> bool {
+        self.config.filters.filter_for(&facts.account, &facts.stream, &facts.name).is_some()
+    }
+
+    /// Tells a consumer's machine whether a plugin filters it.
+    pub(super) fn set_filtered(&self, shard: u32, key: ConsumerKey, filtered: bool, out: &mut LeaderOut) {
+        if let Some(cell) = self.shard(shard) {
+            cell.change(|state| state.shard.set_content_filter(key, filtered, out));
+        }
+    }
+}
+
+/// Refuses a work queue that has a filter whose skips do not ack.
+pub(super) fn admit_stream(filters: &dyn FilterTable, account: &str, config: &StreamConfig) -> Result<(), ApiError> {
+    if config.retention != Retention::WorkQueue {
+        return Ok(());
+    }
+    match filters.without_skip_acks(account, &config.name) {
+        Some(consumer) => Err(ApiError::stream_invalid_config(needs_skip_acks(&consumer))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a consumer of a work queue that has such a filter.
+pub(super) fn admit_consumer(
+    filters: &dyn FilterTable,
+    account: &str,
+    stream: &StreamConfig,
+    consumer: &str,
+) -> Result<(), ApiError> {
+    let refused = stream.retention == Retention::WorkQueue
+        && filters.filter_for(account, &stream.name, consumer).is_some_and(|bound| !bound.skip_acks);
+    if refused { Err(ApiError::consumer_create(needs_skip_acks(consumer))) } else { Ok(()) }
+}
+
+fn needs_skip_acks(consumer: &str) -> String {
+    format!("a plugin filters consumer \"{consumer}\", which needs skip_acks = true on a work queue")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forebay_broker::hooks::BoundFilter;
+
+    /// The consumer `c` of `S` has a filter.
+    struct Table {
+        skip_acks: bool,
+    }
+
+    impl FilterTable for Table {
+        fn filter_for(&self, _: &str, stream: &str, consumer: &str) -> Option<BoundFilter> {
+            let bound = BoundFilter { number: 1, skip_acks: self.skip_acks };
+            (stream == "S" && consumer == "c").then_some(bound)
+        }
+
+        fn without_skip_acks(&self, _: &str, stream: &str) -> Option<String> {
+            (stream == "S" && !self.skip_acks).then(|| "c".into())
+        }
+    }
+
+    #[test]
+    fn a_work_queue_and_a_filter_meet_only_if_a_skip_acks() {
+        let stream = |name: &str, retention| StreamConfig { name: name.into(), retention, ..StreamConfig::default() };
+        let (queue, plain) = (stream("S", Retention::WorkQueue), stream("S", Retention::Interest));
+        let refusal = |done: Result<(), ApiError>| done.map_err(|error| (error.err_code, error.description));
+        let silent = Table { skip_acks: false };
+        let words = "a plugin filters consumer \"c\", which needs skip_acks = true on a work queue";
+        assert_eq!(refusal(admit_stream(&silent, "$G", &queue)), Err((10052, words.into())));
+        assert_eq!(refusal(admit_consumer(&silent, "$G", &queue, "c")), Err((10012, words.into())));
+        assert_eq!(admit_consumer(&silent, "$G", &queue, "d"), Ok(()));
+        assert_eq!(admit_stream(&silent, "$G", &plain), Ok(()));
+        assert_eq!(admit_consumer(&silent, "$G", &plain, "c"), Ok(()));
+        assert_eq!(admit_stream(&silent, "$G", &stream("T", Retention::WorkQueue)), Ok(()));
+        let told = Table { skip_acks: true };
+        assert_eq!(admit_stream(&told, "$G", &queue), Ok(()));
+        assert_eq!(admit_consumer(&told, "$G", &queue, "c"), Ok(()));
     }
 }

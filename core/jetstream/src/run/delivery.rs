@@ -7,7 +7,7 @@ use crate::Take;
 use crate::consumer::{Batch, BatchEnd, BatchLimit, ConsumerFacts, Delivery as Message, PlacedStatus};
 use crate::run::api::PendingRead;
 use crate::run::barrier::Request;
-use crate::run::content::{Judge, ReadCandidates};
+use crate::run::content::{Judge, Judged, ReadCandidates};
 use crate::run::hands::Hands;
 use crate::run::queue::{Due, Work};
 use crate::run::waiter::Waiters;
@@ -126,8 +126,10 @@ impl Delivery {
     fn deliver_due(&mut self, thread: &mut ThreadState, due: Due) {
         let js = self.js.clone();
         let (Some(cell), Some(route)) = (js.shard(due.shard), js.registry.consumer(due.key)) else { return };
-        if let Some(binding) = self.judge.binding(&route) {
-            return self.judge_due(thread, due, &route, binding);
+        match self.judge.binding(&js, &route) {
+            Judged::Not => {}
+            Judged::By(binding) => return self.judge_due(thread, due, &route, binding),
+            Judged::Refused(binding) => return self.wait_refused(thread, due, binding),
         }
         let now = thread.wall_ns();
         self.batch.clear();

@@ -8,6 +8,7 @@ use crate::meta::MetaCommand;
 use crate::run::JetStream;
 use crate::run::shard_cell::{Proposer, submit};
 use crate::run::waiter::{Completion, Waiters};
+use forebay_api::consumer::PendingCount;
 use forebay_api::error::ApiError;
 use forebay_api::publish::{AckOutcome, write_ack, write_refusal};
 use forebay_broker::{Account, InterestWatcher, ThreadState};
@@ -25,6 +26,8 @@ pub(super) struct Hands {
     accounts: Vec<Arc<Account>>,
     /// Push consumers that came just now and have somebody to deliver to.
     bound: Vec<Arc<ConsumerFacts>>,
+    /// Consumers that came just now and have a filter.
+    judged: Vec<Arc<ConsumerFacts>>,
 }
 
 impl Hands {
@@ -52,6 +55,9 @@ impl Hands {
                 let is_this =
                     |facts: &Arc<ConsumerFacts>| *facts.name == *info.name && *facts.stream == *info.stream_name;
                 info.push_bound |= self.bound.iter().any(is_this);
+                if self.judged.iter().any(is_this) {
+                    info.forebay_num_pending = Some(PendingCount::of_unjudged(info.num_pending));
+                }
             }
             complete(thread, waiters, done);
         }
@@ -71,6 +77,7 @@ impl Hands {
             thread.publish_internal(&account, reply, b"", b"", b"");
         }
         self.bound.clear();
+        self.judged.clear();
         self.effects.clear();
         self.out.clear();
     }
@@ -123,6 +130,10 @@ impl Hands {
                     let now = js.clock.wall_ns();
                     self.bound.push(facts.clone());
                     cell.change(|state| state.shard.set_push_interest(facts.key, now, true, &mut self.out));
+                }
+                if matches!(change, Lifecycle::ConsumerCreated { .. }) && js.is_filtered(facts) {
+                    self.judged.push(facts.clone());
+                    js.set_filtered(shard, facts.key, true, &mut self.out);
                 }
             }
             Lifecycle::StreamRemoved { .. } | Lifecycle::ConsumerRemoved { .. } => {}

@@ -5,7 +5,9 @@
 use crate::consumer::status::{Status, StatusKind};
 use crate::consumer::{AckDone, AckInput, AckVerb};
 use crate::effect::Applied;
+use crate::mutant;
 use crate::record::Record;
+use crate::run::barrier::Request;
 use crate::run::hands::{Hands, account_by_number};
 use crate::run::registry::ConsumerRoute;
 use crate::run::stage::Stage;
@@ -21,8 +23,6 @@ use forebay_broker::{Account, Inbound, Ingress, ThreadState};
 use forebay_store::{Location, NewEntry, Records, SubmitError};
 use std::sync::Arc;
 
-/// A stage of this many bytes goes to the lane before the turn ends.
-const STAGE_BYTES: usize = 512 << 10;
 /// The subject of pull requests, before `stream.consumer`.
 const NEXT_PREFIX: &[u8] = b"$JS.API.CONSUMER.MSG.NEXT.";
 /// The subject of answers to flow control, before `stream.consumer.token`.
@@ -60,6 +60,10 @@ pub struct CoreIngress {
     body: Vec<u8>,
     /// The last entry that this thread handed to the lane.
     submitted: u64,
+    /// What comes now was made of one message and becomes one entry: nothing goes to the lane before its end.
+    held: bool,
+    /// API requests that came meanwhile.
+    put_off: Vec<Request>,
 }
 
 impl CoreIngress {
@@ -76,6 +80,8 @@ impl CoreIngress {
             accounts: Vec::new(),
             body: Vec::new(),
             submitted: 0,
+            held: false,
+            put_off: Vec::new(),
             js,
         }
     }
@@ -90,8 +96,21 @@ impl CoreIngress {
             let error = ApiError::stream_message_exceeds_maximum();
             return self.refuse(thread, account.number, reply, &name, &error);
         }
-        if stage.batch.len() >= STAGE_BYTES {
+        if stage.is_full() && !self.held {
             if to.memory { self.apply_memory(thread, to.shard) } else { self.submit(thread, to.shard) }
+        }
+    }
+
+    /// Hands over the stages that are `due`.
+    fn hand_over(&mut self, thread: &mut ThreadState, due: impl Fn(&Stage) -> bool) {
+        for shard in 1..=self.files.len() as u32 {
+            let at = shard as usize - 1;
+            if self.files.get(at).is_some_and(&due) {
+                self.submit(thread, shard);
+            }
+            if self.memory.get(at).is_some_and(&due) {
+                self.apply_memory(thread, shard);
+            }
         }
     }
 
@@ -267,6 +286,10 @@ impl CoreIngress {
 
     /// Serves an API request; after what this thread has handed to the lane, so that a client sees what it wrote.
     fn serve(&mut self, thread: &mut ThreadState, account: &Arc<Account>, message: &Inbound<'_>) {
+        if self.held {
+            // A plugin made a request of a message, and others beside it: it sees all of them.
+            return self.put_off.push(Request::new(account, message));
+        }
         self.turn_end(thread);
         let js = self.js.clone();
         if !js.barriers.is_applied(self.submitted) && js.barriers.wait(&js, self.submitted, account, message) {
@@ -311,15 +334,23 @@ impl Ingress for CoreIngress {
         }
     }
 
+    fn hold(&mut self) {
+        self.held = !mutant::active(mutant::EMITS_SPLIT);
+    }
+
+    fn release(&mut self, thread: &mut ThreadState) {
+        self.held = false;
+        self.hand_over(thread, Stage::is_full);
+        for request in std::mem::take(&mut self.put_off) {
+            let (account, message) = request.message();
+            self.serve(thread, account, &message);
+        }
+    }
+
     fn turn_end(&mut self, thread: &mut ThreadState) {
+        self.hand_over(thread, |stage| !stage.is_empty());
         for shard in 1..=self.files.len() as u32 {
             let at = shard as usize - 1;
-            if self.files.get(at).is_some_and(|stage| !stage.is_empty()) {
-                self.submit(thread, shard);
-            }
-            if self.memory.get(at).is_some_and(|stage| !stage.is_empty()) {
-                self.apply_memory(thread, shard);
-            }
             if self.acks.get(at).is_some_and(|stage| !stage.acks.is_empty()) {
                 self.judge_acks(thread, shard);
             }

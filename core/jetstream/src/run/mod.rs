@@ -12,6 +12,7 @@ mod applier;
 mod barrier;
 mod cold;
 mod content;
+mod declare;
 mod delivery;
 mod hands;
 mod ingress;
@@ -21,6 +22,8 @@ mod registry;
 mod shard_cell;
 mod stage;
 mod target;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 mod waiter;
 
@@ -35,8 +38,11 @@ use crate::account::Usage;
 use crate::api::ServerFacts;
 use crate::meta::Meta;
 use crate::metrics::MetricRows;
+use crate::shard::Shard;
 use alarm::Alarm;
+use forebay_api::stream::Retention;
 use forebay_broker::Broker;
+use forebay_broker::hooks::FilterTable;
 use forebay_store::{ColdReads, LaneHandle, LaneStats, Store};
 use parking_lot::Mutex;
 use queue::{Due, Queue, Work};
@@ -45,6 +51,9 @@ use shard_cell::ShardCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
+
+/// How many rows for metrics are read in one hold of a shard's lock.
+const METRIC_ROWS_AT_ONCE: usize = 256;
 
 /// Time, from the only place that has it.
 pub trait Clock: Send + Sync {
@@ -68,6 +77,8 @@ pub struct Config {
     pub cores: usize,
     /// Random names of eight characters.
     pub fresh_name: Box<dyn Fn() -> String + Send + Sync>,
+    /// Which consumers a plugin filters.
+    pub filters: Arc<dyn FilterTable>,
 }
 
 /// JetStream of one server, shared by all its threads.
@@ -155,11 +166,23 @@ impl JetStream {
         usage
     }
 
-    /// Rows for metrics.
+    /// True if there is such a stream, and what is acked in it goes.
+    pub fn is_work_queue(&self, account: &str, stream: &str) -> bool {
+        let cell = self.meta.lock();
+        cell.meta.get(account, stream).is_some_and(|stream| stream.config.retention == Retention::WorkQueue)
+    }
+
+    /// Rows for metrics. A shard is locked for some of its streams at a time.
     pub fn metrics(&self) -> MetricRows {
         let mut rows = MetricRows::default();
         for cell in &self.shards {
-            cell.read(|shard| shard.metrics(&mut rows));
+            let uids = cell.read(Shard::stream_uids);
+            let mut rest = uids.as_slice();
+            while !rest.is_empty() {
+                rows.reserve(METRIC_ROWS_AT_ONCE);
+                let done = cell.read(|shard| shard.metrics(rest, METRIC_ROWS_AT_ONCE, &mut rows));
+                rest = rest.get(done..).unwrap_or_default();
+            }
         }
         rows
     }

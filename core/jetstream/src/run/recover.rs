@@ -2,7 +2,7 @@
 
 use crate::api::Command;
 use crate::effect::{Applied, Effects};
-use crate::meta::{Assignment, Meta, MetaCommand, MetaEffects, MetaTodo};
+use crate::meta::{Meta, MetaCommand, MetaEffects, MetaTodo};
 use crate::record::Record;
 use crate::run::alarm::Alarm;
 use crate::run::applier::Applier;
@@ -17,9 +17,9 @@ use crate::run::{Clock, Config, JetStream, MetaCell};
 use crate::shard::{RestoreError, Shard};
 use crate::{META_SHARD, StreamUid};
 use forebay_api::stream::Storage as StorageKind;
-use forebay_broker::{Broker, GLOBAL_ACCOUNT, Inbound, InterestWatcher, Recipient, Subscription, ThreadState};
+use forebay_broker::{Broker, GLOBAL_ACCOUNT, InterestWatcher, Recipient, Subscription, ThreadState};
 use forebay_store::{
-    ColdReads, EntryKind, LaneThread, OpenError, Opened, PrepareThread, Storage, Store, TailEntry, TailItem,
+    ColdReads, EntryKind, Lane, LaneThread, OpenError, Opened, PrepareThread, Storage, Store, TailEntry, TailItem,
 };
 use parking_lot::Mutex;
 use std::io;
@@ -94,6 +94,30 @@ pub fn start(
     lane_thread_state: ThreadState,
 ) -> Result<Started, StartError> {
     let mark_after = store_config.mark_after;
+    let Restored { js, lane, store, damaged } = restore(config, storage, store_config, broker, clock)?;
+    let lane = LaneThread::spawn(lane, Applier::new(js.clone(), lane_thread_state), mark_after)?;
+    let prepare = PrepareThread::spawn(store.clone())?;
+    let recovered = js.register_all();
+    js.reconcile();
+    Ok(Started { js, lane, prepare, store, recovered, damaged })
+}
+
+/// JetStream as the log left it, and a lane that nobody drives yet.
+pub(super) struct Restored {
+    pub(super) js: Arc<JetStream>,
+    pub(super) lane: Lane<Waiters>,
+    store: Arc<Store<Waiters>>,
+    damaged: usize,
+}
+
+/// Opens the store and applies what its log holds.
+pub(super) fn restore(
+    config: Config,
+    storage: Arc<dyn Storage>,
+    store_config: forebay_store::Config,
+    broker: Arc<Broker>,
+    clock: Arc<dyn Clock>,
+) -> Result<Restored, StartError> {
     let Opened { store, lane, recovered } = Store::<Waiters>::open(storage, store_config)?;
     let mut machines = Machines::restore(&recovered, config.shards)?;
     let mut damaged = recovered.damage.len();
@@ -108,11 +132,7 @@ pub fn start(
     }
     let cold = ColdReads::spawn(store.reader())?;
     let js = Arc::new(machines.finish(config, broker, clock, store.clone(), cold));
-    let lane = LaneThread::spawn(lane, Applier::new(js.clone(), lane_thread_state), mark_after)?;
-    let prepare = PrepareThread::spawn(store.clone())?;
-    let recovered = js.register_all();
-    js.reconcile();
-    Ok(Started { js, lane, prepare, store, recovered, damaged })
+    Ok(Restored { js, lane, store, damaged })
 }
 
 impl Machines {
@@ -216,7 +236,7 @@ impl Machines {
 
 impl JetStream {
     /// Makes the broker know all streams and consumers. Returns how many streams and messages there are.
-    fn register_all(self: &Arc<Self>) -> (usize, u64) {
+    pub(super) fn register_all(self: &Arc<Self>) -> (usize, u64) {
         let account = self.broker.account(GLOBAL_ACCOUNT);
         for (filter, target) in
             [(&b"$JS.API.>"[..], Target::Api), (b"$JS.ACK.>", Target::Ack), (b"$JS.FC.>", Target::FlowControl)]
@@ -235,9 +255,7 @@ impl JetStream {
                     self.registry.put_stream(&self.broker, cell.number(), facts, config);
                     consumers.extend(shard.consumers(facts.uid).into_iter().map(|entry| entry.facts));
                 }
-                let mut rows = crate::metrics::MetricRows::default();
-                shard.metrics(&mut rows);
-                messages += rows.streams.iter().map(|row| row.messages).sum::<u64>();
+                messages += shard.message_count();
             });
             for facts in consumers {
                 self.registry.put_consumer(&self.broker, cell.number(), &facts, &watcher);
@@ -296,23 +314,6 @@ impl JetStream {
             }
         }
         last
-    }
-
-    /// Creates or updates a declared stream, as an API request would. The outcome is logged.
-    pub fn declare(self: &Arc<Self>, thread: &mut ThreadState, account: &str, name: &str, config: &[u8]) {
-        // A stream in memory is being forgotten if the log still has it.
-        let lasts = |known: &Assignment| known.config.storage != StorageKind::Memory;
-        let exists = self.meta.lock().meta.get(account, name).is_some_and(lasts);
-        let verb = if exists { "UPDATE" } else { "CREATE" };
-        let subject = format!("$JS.API.STREAM.{verb}.{name}");
-        let message = Inbound { subject: subject.as_bytes(), reply: b"", headers: b"", payload: config, connection: 0 };
-        let account = self.broker.account(account);
-        crate::run::api::serve(self, thread, &account, &message);
-    }
-
-    /// True if publishes to this stream's subjects reach it.
-    pub fn has_stream(&self, account: &str, name: &str) -> bool {
-        self.registry.has_stream(account, name)
     }
 }
 

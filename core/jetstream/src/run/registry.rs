@@ -83,11 +83,6 @@ impl Registry {
         self.streams.read().get(&uid).map(|route| route.facts.name.clone())
     }
 
-    /// True if the broker knows a stream of this name.
-    pub(super) fn has_stream(&self, account: &str, name: &str) -> bool {
-        self.streams.read().values().any(|route| *route.facts.account == *account && *route.facts.name == *name)
-    }
-
     /// Routes acks to a consumer. Returns its route and, for a push consumer, whether somebody listens now.
     pub(super) fn put_consumer(
         &self,

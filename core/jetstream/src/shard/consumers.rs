@@ -112,6 +112,7 @@ impl Shard {
         let stream = self.streams.get_mut(&uid.0).ok_or_else(ApiError::stream_not_found)?;
         let mut consumer = stream.consumers.shift_remove(&consumer.0).ok_or_else(ApiError::consumer_not_found)?;
         stream.by_name.remove(&*consumer.facts.name);
+        stream.keep_counters(&consumer);
         consumer.end(|_, _| StatusKind::ConsumerDeleted, &mut fx.statuses);
         stream.apply_consumer_gone(consumer.state.floor.sseq, fx);
         fx.lifecycle.push(Lifecycle::ConsumerRemoved { facts: consumer.facts });

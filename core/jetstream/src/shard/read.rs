@@ -146,12 +146,29 @@ impl Shard {
         })
     }
 
-    /// Appends the rows of all streams and consumers.
-    pub fn metrics(&self, rows: &mut MetricRows) {
-        for stream in self.streams.values() {
-            rows.streams.push(stream.metrics());
-            rows.consumers.extend(stream.consumers.values().map(crate::consumer::Consumer::metrics));
+    /// How many messages the streams hold.
+    pub(crate) fn message_count(&self) -> u64 {
+        self.streams.values().map(|stream| stream.index.count()).sum()
+    }
+
+    /// Which streams there are.
+    pub(crate) fn stream_uids(&self) -> Vec<StreamUid> {
+        self.streams.values().map(Stream::uid).collect()
+    }
+
+    /// Appends the rows of these streams and of their consumers, until there are `most` more; how many streams are done.
+    pub(crate) fn metrics(&self, uids: &[StreamUid], most: usize, rows: &mut MetricRows) -> usize {
+        let full = rows.count() + most;
+        for (done, uid) in uids.iter().enumerate() {
+            if rows.count() >= full {
+                return done;
+            }
+            // One that went meanwhile is left out.
+            if let Some(stream) = self.stream(*uid) {
+                stream.metrics(rows);
+            }
         }
+        uids.len()
     }
 
     /// Tells every body that is a message, for the store's account after a restart.

@@ -3,6 +3,7 @@
 
 mod consumer_model;
 mod consumers;
+mod content;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod publishing;

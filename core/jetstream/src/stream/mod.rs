@@ -39,7 +39,7 @@ use self::ttl::Ttls;
 use crate::consumer::Consumer;
 use crate::effect::{Body, Effects};
 use crate::id::StreamUid;
-use crate::metrics::{Refused, StreamRow};
+use crate::metrics::{ConsumerRow, MetricRows, Refused, StreamRow};
 use crate::shard::digest::Digest;
 
 /// What of a message's logical size is not on the wire.
@@ -117,6 +117,8 @@ pub(crate) struct Stream {
     /// The earliest time for which the shard's timer has this stream.
     pub(crate) armed: i64,
     counters: Counters,
+    /// What ephemerals that are gone had counted.
+    ephemerals_gone: Option<ConsumerRow>,
 }
 
 impl Stream {
@@ -139,6 +141,7 @@ impl Stream {
             relocated: false,
             armed: i64::MAX,
             counters: Counters::default(),
+            ephemerals_gone: None,
             config: Arc::new(config),
             rules,
         }
@@ -164,7 +167,9 @@ impl Stream {
         if !self.consumers.is_empty() {
             let subject = self.index.subject(meta.subject_id).map_or(&b""[..], |subject| &*subject.name);
             for consumer in self.consumers.values_mut() {
-                consumer.handle_removed(seq, subject);
+                if consumer.handle_removed(seq, subject) {
+                    fx.wake.push(consumer.key());
+                }
             }
         }
         self.index.remove(seq);
@@ -197,8 +202,10 @@ impl Stream {
         }
     }
 
-    pub(crate) fn metrics(&self) -> StreamRow {
-        StreamRow {
+    /// Appends its row and those of its consumers. Ephemerals share one, and what those had counted that are gone stays
+    /// in it: a counter never goes back.
+    pub(crate) fn metrics(&self, rows: &mut MetricRows) {
+        rows.streams.push(StreamRow {
             account: Arc::clone(&self.facts.account),
             stream: Arc::clone(&self.facts.name),
             storage: self.config.storage,
@@ -211,6 +218,24 @@ impl Stream {
             published_bytes_total: self.counters.published_bytes,
             refused_total: self.counters.refused,
             duplicates_total: self.counters.duplicates,
+        });
+        let mut ephemerals = self.ephemerals_gone.clone();
+        for consumer in self.consumers.values() {
+            let row = consumer.metrics();
+            if row.consumer.is_some() {
+                rows.consumers.push(row);
+            } else {
+                row.add_to(&mut ephemerals);
+            }
+        }
+        rows.consumers.extend(ephemerals);
+    }
+
+    /// Keeps what a consumer that goes has counted, if it has no series of its own.
+    pub(crate) fn keep_counters(&mut self, consumer: &Consumer) {
+        let row = consumer.metrics().gone();
+        if row.consumer.is_none() {
+            row.add_to(&mut self.ephemerals_gone);
         }
     }
 }

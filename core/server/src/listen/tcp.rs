@@ -238,7 +238,7 @@ impl Connection {
                 Handled::Authenticate { credentials, .. } => authenticate = Some(credentials),
                 Handled::Close(reason) => return Err(reason),
             }
-            if thread.has_ingress_work() {
+            if thread.must_end_turn() {
                 core.end_turn_soon();
             }
             Ok(thread.flush())
@@ -290,7 +290,7 @@ impl Connection {
             waiting.truncate(self.tail.filled);
             let handled = self.session.handle_bytes(thread, &waiting);
             self.keep_rest(&waiting, &handled);
-            if thread.has_ingress_work() {
+            if thread.must_end_turn() {
                 core.end_turn_soon();
             }
             thread.flush();

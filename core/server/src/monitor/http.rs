@@ -49,6 +49,7 @@ pub(super) struct Endpoints {
     pub(super) facts: Facts,
     pub(super) usage: ProcessUsage,
     pub(super) requests: Mutex<BTreeMap<String, u64>>,
+    metrics_turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Endpoints {
@@ -60,7 +61,7 @@ impl Endpoints {
 /// The monitor's thread.
 pub(super) fn serve(runtime: Runtime, listener: TcpListener, facts: Facts, stopped: oneshot::Receiver<()>) {
     let usage = ProcessUsage::new(facts.clock);
-    let endpoints = Arc::new(Endpoints { facts, usage, requests: Mutex::default() });
+    let endpoints = Arc::new(Endpoints { facts, usage, requests: Mutex::default(), metrics_turn: Arc::default() });
     let listener = Bounded { listener, free: Arc::new(Semaphore::new(MONITOR_CONNECTIONS_MAX)) };
     runtime.block_on(async {
         let server = async { axum::serve(listener, routes(endpoints)).await };
@@ -110,10 +111,18 @@ async fn get_healthz(State(endpoints): State<Arc<Endpoints>>, RawQuery(query): R
     }
 }
 
+/// With many streams the page takes long and much memory: other endpoints do not wait for it, and there is one at a time.
 async fn get_metrics(State(endpoints): State<Arc<Endpoints>>) -> Response {
     endpoints.count("/metrics");
-    match metrics::text(&endpoints.facts.source.measure()) {
-        Ok(body) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], body).into_response(),
+    let turn = Arc::clone(&endpoints.metrics_turn).lock_owned().await;
+    let page = tokio::task::spawn_blocking(move || {
+        let page = metrics::text(endpoints.facts.source.measure());
+        drop(turn);
+        page
+    });
+    match page.await {
+        Ok(Ok(body)) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], body).into_response(),
+        Ok(Err(error)) => plain(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
 }

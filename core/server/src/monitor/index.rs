@@ -3,12 +3,14 @@
 use super::Facts;
 use crate::limits::{FOREBAY_VERSION, NATS_VERSION, PROGRAM};
 
-const LINKS: &[(&str, &str)] = &[("./varz", "General"), ("./healthz", "Health Probe"), ("./metrics", "For Prometheus")];
+const METRICS: &str = "./metrics";
+const LINKS: &[(&str, &str)] = &[("./varz", "General"), ("./healthz", "Health Probe"), (METRICS, "For Prometheus")];
 
 /// The page. The server's name is the only text on it that somebody chose.
 pub(super) fn page(facts: &Facts) -> String {
     let links: String = LINKS
         .iter()
+        .filter(|(path, _)| *path != METRICS || facts.options.metrics)
         .map(|(path, name)| format!("    <li><a href=\"{path}\">{name}</a> <code>{}</code></li>\n", &path[1..]))
         .collect();
     format!(

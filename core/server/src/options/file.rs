@@ -41,6 +41,12 @@ pub enum LoadError {
         /// The file.
         path: PathBuf,
     },
+    /// It is empty, which a running server does not take for a configuration.
+    #[error("{}: is empty", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is not ours to read yet.
     #[error("{}: nats-server's configuration format is not built yet; give a file whose name ends in .toml", path.display())]
     Format {
@@ -204,6 +210,7 @@ fn together(source: &Source<'_>, root: &DeTable<'_>, options: &Options, problems
             meant: closest(plugin, names).map(str::to_owned),
         });
     }
+    problems.extend(plugins::on_work_queues(options));
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! a block live in that block's file, and the decoder, `config/full.toml` and the schema read them.
 
 pub mod auth;
+mod differing;
 mod document;
 mod file;
 pub mod jetstream;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Options;
 use super::problem::{Place, Problem};
+use super::streams::DeclaredStream;
 use super::table::{Decoder, Node, Reload, Row, Set};
 
 /// How long one call may take, where a plugin's table does not say (DESIGN §5).
@@ -84,8 +85,20 @@ pub struct Filter {
     pub account: String,
     /// What happens to a message on which the plugin fails.
     pub on_error: FilterErrorPolicy,
+    /// On a work queue, whether a message that is not let through counts as acked.
+    pub skip_acks: bool,
     /// Where it stands in the file.
     pub at: Place,
+}
+
+impl Filter {
+    /// Why a work queue cannot have this filter.
+    pub fn why_refused(&self) -> String {
+        format!(
+            "the stream \"{}\" is a work queue, so what the filter of consumer \"{}\" does not let through would be removed: say skip_acks = true if that is meant",
+            self.stream, self.consumer
+        )
+    }
 }
 
 /// What happens to a message on which a transform fails.
@@ -221,6 +234,12 @@ static FILTER_ROWS: &[Row<Filter>] = &[
             }
         }
     ),
+    row!(
+        "skip_acks",
+        "false",
+        "On a work queue, a message that is not let through counts as acked and is removed. Needed there.",
+        Set::Flag(|f, flag| f.skip_acks = flag)
+    ),
 ];
 
 pub(crate) static ROWS: &[Row<Options>] = &[
@@ -305,6 +324,7 @@ fn filters(options: &mut Options, node: &Node<'_, '_>, problems: &mut Vec<Proble
             consumer: String::new(),
             account: forebay_auth::GLOBAL_ACCOUNT.to_owned(),
             on_error: FilterErrorPolicy::default(),
+            skip_acks: false,
             at: node.source.place(&node.value.span()),
         };
         if !decode(FILTER_ROWS, &node, table, &mut filter, problems) {
@@ -341,4 +361,26 @@ pub(super) fn unbound(options: &PluginOptions) -> Option<(&Place, &'static str, 
     let filters = options.filters.iter().map(|one| (&one.at, "filters", one.plugin.as_str()));
     let (at, table, plugin) = transforms.chain(filters).find(|(_, _, plugin)| !names.contains(plugin))?;
     Some((at, table, plugin, names))
+}
+
+/// Filters whose stream the file declares as a work queue, and that do not say that a skip acks.
+pub(super) fn on_work_queues(options: &Options) -> Vec<Problem> {
+    let is_work_queue = |filter: &&Filter| {
+        let text = |stream: &DeclaredStream, key| {
+            stream.config.get(key).and_then(serde_json::Value::as_str).map(str::to_owned)
+        };
+        options.streams.iter().any(|stream| {
+            stream.account == filter.account
+                && text(stream, "name").as_ref() == Some(&filter.stream)
+                && text(stream, "retention").as_deref() == Some("workqueue")
+        })
+    };
+    let refused = options.plugins.filters.iter().filter(|filter| !filter.skip_acks).filter(is_work_queue);
+    let problem = |filter: &Filter| Problem {
+        at: filter.at.clone(),
+        key: "filters.skip_acks".to_owned(),
+        what: filter.why_refused(),
+        meant: None,
+    };
+    refused.map(problem).collect()
 }

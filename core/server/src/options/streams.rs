@@ -1,5 +1,10 @@
 //! Streams that the file declares: `[[streams]]` with the field names of JetStream's JSON.
 
+use forebay_api::error::ApiError;
+use forebay_api::json::UnknownFields;
+use forebay_api::stream::StreamConfig;
+use forebay_api::stream::request::ConfigRequest;
+use forebay_jetstream::stream::validate::{Limits, check_stream, subjects_overlap};
 use serde_json::{Map, Value};
 
 use super::Options;
@@ -15,6 +20,13 @@ pub struct DeclaredStream {
     pub config: Map<String, Value>,
     /// Where it stands, for what the stream's own rules find wrong.
     pub at: Place,
+}
+
+impl DeclaredStream {
+    /// Its name; the file is not taken without one.
+    pub fn name(&self) -> &str {
+        self.config.get("name").and_then(Value::as_str).unwrap_or_default()
+    }
 }
 
 struct Draft {
@@ -115,18 +127,40 @@ fn streams(options: &mut Options, node: &Node<'_, '_>, problems: &mut Vec<Proble
             continue;
         }
         let at = node.source.place(&node.value.span());
-        let Some(Value::String(name)) = draft.config.get("name") else {
-            problems.push(node.problem("needs a \"name\""));
-            continue;
-        };
-        if options.streams.iter().any(|stream| {
-            stream.account == draft.account && stream.config.get("name").and_then(Value::as_str) == Some(name)
-        }) {
-            problems.push(node.problem(format!("the stream \"{name}\" is declared twice")));
-            continue;
+        let stream = DeclaredStream { account: draft.account, config: draft.config, at };
+        match wrong(&stream, &options.streams) {
+            Some(what) => problems.push(node.problem(what)),
+            None => options.streams.push(stream),
         }
-        options.streams.push(DeclaredStream { account: draft.account, config: draft.config, at });
     }
+}
+
+/// What JetStream would refuse of a stream, whatever the store holds.
+fn wrong(stream: &DeclaredStream, others: &[DeclaredStream]) -> Option<String> {
+    let name = stream.name();
+    if name.is_empty() {
+        return Some("needs a \"name\"".to_owned());
+    }
+    if stream.account != forebay_auth::GLOBAL_ACCOUNT {
+        let account = &stream.account;
+        return Some(format!("the account \"{account}\" is not built yet: only $G has streams"));
+    }
+    if others.iter().any(|other| other.name() == name) {
+        return Some(format!("the stream \"{name}\" is declared twice"));
+    }
+    let config = match checked(stream) {
+        Ok(config) => config,
+        Err(error) => return Some(format!("the stream \"{name}\": {error}")),
+    };
+    let overlapping =
+        others.iter().find(|other| checked(other).is_ok_and(|other| subjects_overlap(&config, &other)))?;
+    Some(format!("the stream \"{name}\": its subjects overlap with those of \"{}\"", overlapping.name()))
+}
+
+fn checked(stream: &DeclaredStream) -> Result<StreamConfig, ApiError> {
+    let body = serde_json::to_vec(&stream.config).unwrap_or_default();
+    let ConfigRequest { config, pedantic } = ConfigRequest::parse(&body, UnknownFields::Refused)?;
+    check_stream(&config, &Limits::default(), pedantic)
 }
 
 pub(crate) static ROWS: &[Row<Options>] = &[Row {

@@ -1,29 +1,28 @@
 //! Starts and stops JetStream: the store's folder, the threads, the declared streams.
 
+use super::plugins;
 use crate::clock::{Clock, monotonic_nanos};
 use crate::entropy;
-use crate::error::StartError;
+use crate::error::{StartError, without_number};
 use crate::identity::Identity;
 use crate::log;
 use crate::machine;
 use crate::options::Options;
 use forebay_api::json::UnknownFields;
 use forebay_api::level::SERVER_LEVEL;
-use forebay_broker::{Broker, GLOBAL_ACCOUNT, ThreadState};
+use forebay_broker::{Broker, ThreadState};
 use forebay_jetstream::api::ServerFacts;
 use forebay_jetstream::run::{self, JetStream, Started, Upkeep, Waiters};
+use forebay_plugin_host::Host;
 use forebay_store::{Disk, LaneThread, PrepareThread, Storage, foreign_streams};
+use std::fmt::Display;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Shards for streams with one replica.
 const LOCAL_SHARDS: u32 = 4;
 /// Room in an entry beside one message of the largest payload: its subject, headers and the group it comes with.
 const ENTRY_ROOM: usize = 2 << 20;
-/// How often, and how far apart, to look whether a declared stream is there.
-const DECLARE_LOOKS: u32 = 2_000;
-/// See [`DECLARE_LOOKS`].
-const DECLARE_PAUSE: Duration = Duration::from_millis(1);
 /// Length of a fresh consumer name.
 const NAME_CHARS: usize = 8;
 
@@ -59,50 +58,57 @@ impl Running {
 /// Opens the store and starts.
 ///
 /// # Errors
-/// The folder holds nats-server's streams, cannot be used, or holds what this version cannot read.
+/// The folder holds nats-server's streams, cannot be used, or holds what this version cannot read; a declared stream
+/// cannot be as declared, or a stream is a work queue and has a filter that it cannot have. Nothing is left running then.
 pub(super) fn start(
     options: &Options,
     identity: &Identity,
     clock: Clock,
     broker: &Arc<Broker>,
+    host: &Host,
 ) -> Result<Running, StartError> {
-    let failed = |text: String| StartError::JetStream(text);
     let base = options.jetstream.store_base();
     if !options.jetstream.ignore_nats_store
         && let Some(foreign) = foreign_streams(&base.path)
     {
-        return Err(failed(format!(
+        return Err(StartError::JetStream(format!(
             "{} holds streams of nats-server, which are not touched: choose another store folder (-sd), or start with --ignore-nats-store",
             foreign.display()
         )));
     }
     let folder = base.path.join("forebay");
-    let disk = Disk::open(&folder).map_err(|error| failed(format!("{}: {error}", folder.display())))?;
+    let unusable = |error: &dyn Display| {
+        let (folder, why) = (folder.display(), without_number(&error.to_string()));
+        StartError::JetStream(format!("the store folder {folder} cannot be used: {why}"))
+    };
+    let disk = Disk::open(&folder).map_err(|error| unusable(&error))?;
     let max_memory = options.jetstream.max_memory.unwrap_or_else(machine::default_jetstream_memory);
     let max_storage = match options.jetstream.max_storage {
         Some(most) => most,
-        None => machine::default_jetstream_storage(&folder, 0)
-            .map_err(|error| failed(format!("{}: {error}", folder.display())))?,
+        None => machine::default_jetstream_storage(&folder, 0).map_err(|error| unusable(&error))?,
     };
     log::jetstream_facts(max_memory, max_storage, &folder, SERVER_LEVEL);
-    let started = open(options, identity, clock, broker, Arc::new(disk), (max_memory, max_storage))?;
-    let Started { js, lane, prepare, store, recovered, damaged } = started;
+    let config = config(options, identity, (max_memory, max_storage), host);
+    let started = open(options, config, clock, broker, Arc::new(disk));
+    let Started { js, lane, prepare, store, recovered, damaged } = started.map_err(|error| unusable(&error))?;
     tracing::info!(streams = recovered.0, messages = recovered.1, damaged, "Recovered");
+    if let Some((_, why)) = plugins::on_work_queues(&options.plugins, &js).into_iter().next() {
+        return Err(StartError::Plugins(why));
+    }
     let upkeep = Upkeep::start(js.clone(), store)
         .map_err(|source| StartError::System { what: "start the upkeep thread", source })?;
-    declare(options, clock, broker, &js);
-    Ok(Running { js, upkeep, lane, _prepare: prepare })
+    let running = Running { js, upkeep, lane, _prepare: prepare };
+    match declare(options, clock, broker, &running.js) {
+        Ok(()) => Ok(running),
+        Err(error) => {
+            running.stop();
+            Err(error)
+        }
+    }
 }
 
-fn open(
-    options: &Options,
-    identity: &Identity,
-    clock: Clock,
-    broker: &Arc<Broker>,
-    storage: Arc<dyn Storage>,
-    (max_memory, max_storage): (u64, u64),
-) -> Result<Started, StartError> {
-    let config = run::Config {
+fn config(options: &Options, identity: &Identity, (max_memory, max_storage): (u64, u64), host: &Host) -> run::Config {
+    run::Config {
         facts: ServerFacts {
             name: identity.server_name.clone(),
             version: identity.version.to_owned(),
@@ -114,7 +120,17 @@ fn open(
         shards: LOCAL_SHARDS,
         cores: options.core_thread_count(),
         fresh_name: Box::new(|| entropy::base62(NAME_CHARS)),
-    };
+        filters: Arc::new(host.clone()),
+    }
+}
+
+fn open(
+    options: &Options,
+    config: run::Config,
+    clock: Clock,
+    broker: &Arc<Broker>,
+    storage: Arc<dyn Storage>,
+) -> Result<Started, run::StartError> {
     let defaults = forebay_store::Config::default();
     let store_config = forebay_store::Config {
         store_id: entropy::u64(),
@@ -124,35 +140,16 @@ fn open(
     };
     let lane_state = ThreadState::new(broker.clone(), entropy::u64(), clock.now(), clock.wall_nanos());
     run::start(config, storage, store_config, broker.clone(), Arc::new(WiredClock(clock)), lane_state)
-        .map_err(|error| StartError::JetStream(error.to_string()))
 }
 
-/// Creates and updates the streams that the configuration declares. None is deleted for not being there.
-fn declare(options: &Options, clock: Clock, broker: &Arc<Broker>, js: &Arc<JetStream>) {
+/// Creates and updates the streams that the configuration declares: whoever is told that the server is ready finds
+/// them as declared. None is deleted for not being there.
+fn declare(options: &Options, clock: Clock, broker: &Arc<Broker>, js: &Arc<JetStream>) -> Result<(), StartError> {
     let mut thread = ThreadState::new(broker.clone(), entropy::u64(), clock.now(), clock.wall_nanos());
     for stream in &options.streams {
-        let Some(name) = stream.config.get("name").and_then(serde_json::Value::as_str) else { continue };
-        if stream.account != GLOBAL_ACCOUNT {
-            tracing::error!(stream = name, account = stream.account, "Only the account $G has JetStream yet");
-            continue;
-        }
-        match serde_json::to_vec(&stream.config) {
-            Ok(config) => {
-                js.declare(&mut thread, &stream.account, name, &config);
-                await_stream(js, &stream.account, name);
-            }
-            Err(error) => tracing::error!(stream = name, error = %error, "A declared stream cannot be written as JSON"),
-        }
+        let refused = |why: String| StartError::Other(format!("{}: the stream {:?}: {why}", stream.at, stream.name()));
+        let config = serde_json::to_vec(&stream.config).map_err(|error| refused(error.to_string()))?;
+        js.declare(&mut thread, &stream.account, stream.name(), &config).map_err(|error| refused(error.to_string()))?;
     }
-}
-
-/// Whoever is told that the server is ready finds the declared streams.
-fn await_stream(js: &JetStream, account: &str, name: &str) {
-    for _ in 0..DECLARE_LOOKS {
-        if js.has_stream(account, name) {
-            return;
-        }
-        std::thread::sleep(DECLARE_PAUSE);
-    }
-    tracing::error!(stream = name, "A declared stream is not there");
+    Ok(())
 }

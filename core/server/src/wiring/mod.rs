@@ -6,7 +6,6 @@ mod plugins;
 mod reload;
 mod source;
 
-use crate::bind;
 use crate::clock::Clock;
 use crate::core_thread::{CoreStart, CoreThread};
 use crate::entropy;
@@ -17,33 +16,33 @@ use crate::options::Options;
 use forebay_broker::{Broker, BrokerConfig, ThreadState};
 use forebay_jetstream::run::{CoreIngress, Delivery};
 use forebay_protocol::info::ServerInfo;
-use plugins::CorePlugins;
 use source::Source;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-/// A running server.
-pub(crate) struct Running {
-    addresses: Vec<SocketAddr>,
+/// A server that could run: everything that can fail is done, and nobody can connect yet.
+pub(crate) struct Prepared {
     source: Arc<Source>,
-    acceptor: accept::Acceptor,
+    threads: Vec<CoreThread>,
     jetstream: Option<jetstream::Running>,
     reloads: Option<reload::Reloads>,
 }
 
-impl Running {
-    /// Binds the client address and starts the core threads.
+impl Prepared {
+    /// Loads the plugins, opens the store, starts the core threads. `address` is where clients will connect.
     ///
     /// # Errors
-    /// The address cannot be bound, or the system gives no threads.
-    pub(crate) fn start(options: &Arc<Options>, identity: &Identity, clock: Clock) -> Result<Self, StartError> {
-        let listener = bind::listener(&options.listen)
-            .map_err(|source| StartError::Listen { address: options.listen.to_string(), source })?;
-        let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
+    /// A plugin, the store or a declared stream cannot be as the options say, or the system gives no threads.
+    pub(crate) fn new(
+        options: &Arc<Options>,
+        identity: &Identity,
+        clock: Clock,
+        address: SocketAddr,
+    ) -> Result<Self, StartError> {
         let host = plugins::start(options)?;
         let broker = Broker::new(broker_config(options, identity, address));
         let jetstream = match options.jetstream.enabled {
-            true => Some(jetstream::start(options, identity, clock, &broker)?),
+            true => Some(jetstream::start(options, identity, clock, &broker, &host)?),
             false => None,
         };
         let js = jetstream.as_ref().map(|running| running.js.clone());
@@ -52,11 +51,11 @@ impl Running {
             let (broker, seed, js, host) = (broker.clone(), entropy::u64(), js.clone(), host.clone());
             let make = Box::new(move || {
                 let mut state = ThreadState::new(broker, seed, clock.now(), clock.wall_nanos());
-                state.set_transforms(Box::new(CorePlugins::new(&host)));
+                state.set_transforms(Box::new(host.thread()));
                 let delivery = js.map(|js| {
                     state.set_ingress(Box::new(CoreIngress::new(js.clone())));
                     let mut delivery = Delivery::new(js, number);
-                    delivery.set_filters(Box::new(CorePlugins::new(&host)));
+                    delivery.set_filters(Box::new(host.thread()));
                     delivery
                 });
                 CoreStart { state, delivery, ticks: number == 0 }
@@ -65,21 +64,50 @@ impl Running {
                 .map_err(|error| StartError::Other(format!("cannot start a core thread: {error}")))?;
             threads.push(thread);
         }
-        let reloads = reload::start(options, &host, clock);
+        let reloads = reload::start(options, &host, js.clone(), clock);
         let source = Arc::new(Source::new(broker, threads.len(), js, host));
-        let acceptor = accept::Acceptor::start(listener, threads)
-            .map_err(|error| StartError::Other(format!("cannot accept connections: {error}")))?;
-        Ok(Self { addresses: vec![address], source, acceptor, jetstream, reloads })
-    }
-
-    /// Where clients connect.
-    pub(crate) fn client_addresses(&self) -> Vec<SocketAddr> {
-        self.addresses.clone()
+        Ok(Self { source, threads, jetstream, reloads })
     }
 
     /// What monitoring shows.
     pub(crate) fn monitor_source(&self) -> Arc<dyn MonitorSource> {
         self.source.clone()
+    }
+
+    /// Accepts clients.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(crate) fn accept(self, listener: TcpListener) -> Result<Running, StartError> {
+        let acceptor = accept::Acceptor::start(listener, self.threads)
+            .map_err(|error| StartError::Other(format!("cannot accept connections: {error}")))?;
+        Ok(Running { acceptor, jetstream: self.jetstream, reloads: self.reloads })
+    }
+
+    /// Gives up before anybody connected.
+    pub(crate) fn stop(self) {
+        drop(self.reloads);
+        for mut thread in self.threads {
+            thread.ask_to_stop();
+            thread.join();
+        }
+        if let Some(jetstream) = self.jetstream {
+            jetstream.stop();
+        }
+    }
+}
+
+/// A running server.
+pub(crate) struct Running {
+    acceptor: accept::Acceptor,
+    jetstream: Option<jetstream::Running>,
+    reloads: Option<reload::Reloads>,
+}
+
+impl Running {
+    /// Asks for a reload; false if there is no file to read.
+    pub(crate) fn reload(&self) -> bool {
+        self.reloads.as_ref().map(reload::Reloads::ask).is_some()
     }
 
     /// Ends all connections and threads.

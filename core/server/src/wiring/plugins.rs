@@ -1,15 +1,12 @@
-//! Plugins: from the options to a host that runs them, and what each core thread has of it.
+//! Plugins: from the options to a host that runs them.
 
 use crate::clock::monotonic_nanos;
 use crate::error::StartError;
 use crate::options::{FilterErrorPolicy, Options, PluginOptions, TransformErrorPolicy};
-use forebay_broker::hooks::{
-    BoundTransforms, FilterHook, FilterOutcome, FilterVerdict, Filters, MessageRef, TransformHook, TransformVerdict,
-    Transforms,
-};
+use forebay_jetstream::run::JetStream;
 use forebay_plugin_host::{
-    Bindings, FilterBinding, FilterPolicy, Host, HostConfig, PluginConfig, PluginSet, ThreadPlugins, TransformBinding,
-    TransformPolicy, Wasi,
+    FilterBinding, FilterPolicy, Host, HostConfig, PluginConfig, PluginSet, Report, TransformBinding, TransformPolicy,
+    Wasi,
 };
 use std::sync::Arc;
 
@@ -28,10 +25,29 @@ pub(super) fn start(options: &Options) -> Result<Host, StartError> {
     };
     let host = Host::new(config, Arc::new(monotonic_nanos));
     if !options.plugins.is_empty() {
-        host.apply(&set(&options.plugins)).map_err(|error| StartError::Plugins(error.to_string()))?;
+        let report = host.apply(&set(&options.plugins)).map_err(|error| StartError::Plugins(error.to_string()))?;
+        tell_changed(&report, "Plugin loaded");
         tell(&options.plugins);
     }
     Ok(host)
+}
+
+/// Says which plugins run anew, and which do not run any more.
+pub(super) fn tell_changed(report: &Report, what: &'static str) {
+    for plugin in report.plugins.iter().filter(|plugin| plugin.changed) {
+        let sha256 = plugin.sha256.get(..8).unwrap_or_default();
+        tracing::info!(plugin = plugin.name, sha256, generation = plugin.generation, "{what}");
+    }
+    for plugin in &report.removed {
+        tracing::info!(plugin, "Plugin removed");
+    }
+}
+
+/// Filters on streams that are work queues now, and that do not say that a skip acks: the plugins, and why, in words.
+pub(super) fn on_work_queues(options: &PluginOptions, js: &JetStream) -> Vec<(String, String)> {
+    let refused = options.filters.iter().filter(|filter| !filter.skip_acks);
+    let refused = refused.filter(|filter| js.is_work_queue(&filter.account, &filter.stream));
+    refused.map(|filter| (filter.plugin.clone(), filter.why_refused())).collect()
 }
 
 /// Says where plugins run.
@@ -75,81 +91,10 @@ pub(super) fn set(options: &PluginOptions) -> PluginSet {
             FilterErrorPolicy::Skip => FilterPolicy::Skip,
             FilterErrorPolicy::Pause => FilterPolicy::Pause,
         },
+        skip_acks: one.skip_acks,
         ..FilterBinding::new(&one.plugin, &one.stream, &one.consumer)
     });
     PluginSet { plugins: plugins.collect(), transforms: transforms.collect(), filters: filters.collect() }
-}
-
-/// The plugins of one core thread, for transforms or for filters.
-pub(super) struct CorePlugins {
-    host: Host,
-    thread: ThreadPlugins,
-    bindings: Arc<Bindings>,
-}
-
-impl CorePlugins {
-    pub(super) fn new(host: &Host) -> Self {
-        Self { host: host.clone(), thread: host.thread(), bindings: host.bindings() }
-    }
-
-    #[inline]
-    fn bindings(&mut self) -> &Bindings {
-        if self.bindings.generation() != self.host.generation() {
-            self.bindings = self.host.bindings();
-        }
-        &self.bindings
-    }
-}
-
-impl TransformHook for CorePlugins {
-    fn transform(&mut self, binding: u32, message: &MessageRef<'_>) -> TransformVerdict {
-        self.thread.transform(binding, message)
-    }
-
-    fn transform_all(&mut self, bindings: &[u32], message: &MessageRef<'_>) -> TransformVerdict {
-        self.thread.transform_all(bindings, message)
-    }
-
-    fn take_limit_hit(&mut self) -> bool {
-        TransformHook::take_limit_hit(&mut self.thread)
-    }
-}
-
-impl Transforms for CorePlugins {
-    #[inline]
-    fn transforms_for(&mut self, account: &str, subject: &[u8]) -> BoundTransforms {
-        let bindings = self.bindings();
-        if bindings.is_empty() { BoundTransforms::new() } else { bindings.transforms_for(account, subject) }
-    }
-
-    #[inline]
-    fn generation(&self) -> u64 {
-        self.host.generation()
-    }
-}
-
-impl FilterHook for CorePlugins {
-    fn filter(&mut self, binding: u32, messages: &[MessageRef<'_>]) -> FilterVerdict {
-        self.thread.filter(binding, messages)
-    }
-
-    fn filter_batch(&mut self, binding: u32, messages: &[MessageRef<'_>]) -> FilterOutcome {
-        self.thread.filter_batch(binding, messages)
-    }
-
-    fn take_limit_hit(&mut self) -> bool {
-        FilterHook::take_limit_hit(&mut self.thread)
-    }
-}
-
-impl Filters for CorePlugins {
-    fn filter_for(&mut self, account: &str, stream: &str, consumer: &str) -> Option<u32> {
-        self.bindings().filter_for(account, stream, consumer)
-    }
-
-    fn generation(&self) -> u64 {
-        self.host.generation()
-    }
 }
 
 #[cfg(test)]
@@ -179,6 +124,7 @@ plugin = "b"
 stream = "S"
 consumer = "c"
 on_error = "pause"
+skip_acks = true
 "#;
         let options = Options::parse(Path::new("conf/a.toml"), text, Built::ALL).expect("a good file");
         let set = set(&options.plugins);
@@ -191,7 +137,8 @@ on_error = "pause"
         assert_eq!(set.plugins[1].config, None, "a plugin without a config takes none");
         let transform = &set.transforms[0];
         assert_eq!((transform.on_error, transform.stamp), (TransformPolicy::Pass, true));
-        assert_eq!((set.filters[0].on_error, set.filters[0].account.as_str()), (FilterPolicy::Pause, "$G"));
+        let filter = &set.filters[0];
+        assert_eq!((filter.on_error, filter.account.as_str(), filter.skip_acks), (FilterPolicy::Pause, "$G", true));
         assert!(set.validate(32).is_empty());
     }
 }

@@ -6,3 +6,4 @@ mod flags;
 mod monitor;
 mod process;
 mod signals;
+mod start;

@@ -61,3 +61,17 @@ fn other_paths_are_not_found_or_said_to_be_unbuilt() {
     let (status, head, body) = server.get("/");
     assert!(status == 200 && head.contains("text/html") && body.contains("./varz"), "{body}");
 }
+
+#[test]
+fn metrics_can_be_switched_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.toml");
+    for (enabled, status) in [(true, 200), (false, 404)] {
+        std::fs::write(&path, format!("[metrics]\nenabled = {enabled}\n")).unwrap();
+        let mut server = Process::start(&format!("-a 127.0.0.1 -p -1 -m -1 -c {}", path.display()));
+        let (found, head, body) = server.get("/metrics");
+        assert_eq!((found, body.contains("\nforebay_connections 0\n")), (status, enabled), "{body}");
+        assert_eq!(head.contains("content-type: text/plain; version=0.0.4"), enabled, "{head}");
+        assert_eq!(server.get("/").2.contains("./metrics"), enabled);
+    }
+}

@@ -24,7 +24,10 @@ fn interrupt_and_terminate_stop_the_server_with_exit_code_0() {
 fn other_signals_are_answered_in_the_log_and_kill_nobody() {
     let mut server = Process::start("-a 127.0.0.1 -p -1");
     for (signal, told) in [
-        ("HUP", "[ERR] Failed to reload server configuration: reload is not built yet"),
+        (
+            "HUP",
+            "[ERR] Failed to reload server configuration: can only reload config when a file is provided using -c or --config",
+        ),
         ("USR1", "[INF] File log re-open ignored, not a file logger"),
         ("USR2", "[ERR] Failed to enter lame duck mode: it is not built yet"),
     ] {

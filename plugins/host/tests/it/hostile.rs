@@ -1,10 +1,11 @@
 //! Guests that loop, allocate, recurse, lie: each call fails by its policy, in its time, and the next one is served.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_broker::hooks::{FilterHook, FilterVerdict, TransformHook, TransformVerdict};
 use forebay_plugin_host::limits::{TICK, TIMEOUT_DEFAULT};
-use forebay_plugin_host::{ErrorReason, FilterPolicy, TransformPolicy};
+use forebay_plugin_host::{ErrorReason, FilterPolicy, Host, HostConfig, PluginSet, TransformBinding, TransformPolicy};
 
 use crate::fixture::{Fixture, filter, message, thread_cpu, transform};
 use crate::guest::{Text, both, compiled, filtering, transforming};
@@ -54,6 +55,49 @@ fn a_call_takes_at_most_its_timeout_of_cpu_and_two_ticks() {
     // each trap costs a little, too. A call that had no limit would not return at all.
     let most = TIMEOUT_DEFAULT + 2 * TICK + Duration::from_micros(500);
     assert!(took[0] >= TIMEOUT_DEFAULT && took[0] <= most, "{took:?}");
+}
+
+#[test]
+fn one_message_meets_the_limit_of_a_plugin_once_whatever_became_of_it() {
+    let fixture = Fixture::new();
+    let mut set = PluginSet {
+        plugins: vec![fixture.plugin("p", &both(LOOP)), fixture.plugin("first", &compiled("testbed"))],
+        ..PluginSet::default()
+    };
+    set.transforms.push(TransformBinding::new("first", &[">"]));
+    set.transforms.push(TransformBinding { on_error: TransformPolicy::Pass, ..TransformBinding::new("p", &[">"]) });
+    fixture.host.apply(&set).unwrap();
+    let mut thread = fixture.host.thread();
+    for round in 1..=2 {
+        // The first plugin makes two messages of it, the second one loops on each.
+        let TransformVerdict::Replace(emits) = thread.transform_all(&[0, 1], &message("x.twice", b"")) else {
+            panic!("both pass")
+        };
+        assert_eq!(emits.len(), 2);
+        let counts = fixture.counts();
+        assert_eq!((counts.errors_of(ErrorReason::Timeout), counts.errors_of(ErrorReason::Breaker)), (round, round));
+        assert!(TransformHook::take_limit_hit(&mut thread));
+    }
+}
+
+#[test]
+#[allow(clippy::disallowed_methods)]
+fn an_instance_that_takes_long_to_start_ends_the_turn() {
+    // Some 50 million turns: longer than a call may take, shorter than a start may.
+    let slow = "(local $i i32) (loop $l (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 50000000))))
+        (i32.const 0)";
+    let wasm = Text { configure: Some(slow.into()), transform: "unreachable".into(), ..Text::default() }.wasm();
+    let real = std::time::Instant::now();
+    let host = Host::new(HostConfig::default(), Arc::new(move || real.elapsed().as_nanos() as u64));
+    let fixture = Fixture::new();
+    let mut set = PluginSet { plugins: vec![fixture.plugin("p", &wasm)], ..PluginSet::default() };
+    transform(TransformPolicy::Pass)(&mut set);
+    host.apply(&set).unwrap();
+    let mut thread = host.thread();
+    for _ in 0..3 {
+        assert_eq!(thread.transform(0, &message("a", b"")), TransformVerdict::Pass);
+        assert!(TransformHook::take_limit_hit(&mut thread));
+    }
 }
 
 #[test]
@@ -279,6 +323,7 @@ fn a_breaker_opens_and_lets_a_probe_through_after_its_pause() {
     // A new generation starts with a closed breaker.
     fixture.apply(&both("(i64.const 1)"), transform(TransformPolicy::Pass)).unwrap();
     assert_eq!(fixture.breakers_open(), 0);
+    one.refresh();
     assert_eq!(one.transform(0, &message("a", b"")), TransformVerdict::Drop);
 }
 

@@ -184,13 +184,30 @@ fn a_plugin_taken_out_stops_and_keeps_its_counts() {
     assert_eq!(thread.transform(0, &message("a", b"")), TransformVerdict::Drop);
     let report = fixture.host.apply(&PluginSet::default()).unwrap();
     assert_eq!(report.removed, ["p"]);
+    thread.refresh();
     assert_eq!(thread.transform(0, &message("a", b"")), TransformVerdict::Pass);
     assert!(fixture.host.plugins().is_empty() && fixture.host.bindings().is_empty());
     assert_eq!(fixture.counts().calls_of("transform", "drop"), 1);
     // And it comes back under its number, as a newer generation.
     fixture.apply(&transforming(DROP), transform(TransformPolicy::Reject)).unwrap();
     assert_eq!(fixture.host.plugins()[0].generation, 2);
+    thread.refresh();
     assert_eq!(thread.transform(0, &message("a", b"")), TransformVerdict::Drop);
+}
+
+#[test]
+fn a_refusal_that_is_no_plugins_own_counts_for_each_that_runs() {
+    let (fixture, still_drops) = dropping();
+    fixture.host.count_refused();
+    assert_eq!(fixture.counts().reloads_failed, 1);
+    // A set that names a plugin twice, and a plugin that is bound to what it does not do.
+    let plugin = fixture.plugin("p", &transforming(DROP));
+    fixture.host.apply(&PluginSet { plugins: vec![plugin.clone(), plugin], ..PluginSet::default() }).unwrap_err();
+    assert_eq!(fixture.counts().reloads_failed, 2);
+    let only_transform = wat::parse_str(with_import("")).unwrap();
+    fixture.apply(&only_transform, |set| set.filters.push(FilterBinding::new("p", "S", "C"))).unwrap_err();
+    assert_eq!(fixture.counts().reloads_failed, 3);
+    still_drops(&fixture);
 }
 
 #[test]
@@ -207,6 +224,7 @@ fn the_config_reaches_each_thread() {
     for v in 1..=2_u8 {
         apply(v).unwrap();
         for thread in &mut threads {
+            thread.refresh();
             let TransformVerdict::Replace(emits) = thread.transform(0, &message("a", b"")) else { panic!() };
             assert_eq!(emits[0].payload, Some(format!("{{\"v\":{v}}}").into_bytes()));
         }

@@ -39,6 +39,7 @@ fn call_on(thread: &mut ThreadPlugins, calls: &AtomicU64, done: &AtomicBool) -> 
 
 /// One call; the version in the payload must be the one in the stamp.
 fn call(thread: &mut ThreadPlugins) -> u64 {
+    thread.refresh();
     let verdict = thread.transform_all(&[0], &message("a", b"x"));
     let TransformVerdict::Replace(emits) = verdict else { panic!("{verdict:?}") };
     let payload: serde_json::Value = serde_json::from_slice(emits[0].payload.as_ref().unwrap()).unwrap();

@@ -4,6 +4,7 @@ use crate::account::Account;
 use crate::broker::{Broker, BrokerConfig};
 use crate::hooks::{BoundTransforms, Emit, MessageRef, TransformHook, TransformVerdict, Transforms};
 use crate::ingress::{Inbound, Ingress};
+use crate::limits::EMITS_BYTES_MAX;
 use crate::outbound::{Outbound, Sink, Wake};
 use crate::session::{Handled, Session};
 use crate::subscription::{Recipient, Subscription};
@@ -28,6 +29,7 @@ impl Sink for Wire {
 /// Binding 1 of everything below `in.`: the payload says what is to happen. An even generation binds nothing.
 struct Fake {
     generation: Arc<AtomicU64>,
+    seen: u64,
     limit_hit: bool,
 }
 
@@ -44,6 +46,10 @@ impl TransformHook for Fake {
                 Emit { subject: Some(b"in.again".to_vec()), payload: Some(b"1".to_vec()), headers: None },
                 Emit { subject: Some(b"out.2".to_vec()), ..Emit::default() },
             ]),
+            b"much" => TransformVerdict::Replace(vec![
+                Emit { payload: Some(vec![b'x'; EMITS_BYTES_MAX / 2]), ..Emit::default() },
+                Emit { payload: Some(vec![b'x'; EMITS_BYTES_MAX / 2]), ..Emit::default() },
+            ]),
             b"steal" => TransformVerdict::Replace(vec![Emit { subject: Some(b"$NRG.x".to_vec()), ..Emit::default() }]),
             _ => TransformVerdict::Reject("no".into()),
         }
@@ -56,26 +62,40 @@ impl TransformHook for Fake {
 
 impl Transforms for Fake {
     fn transforms_for(&mut self, _: &str, subject: &[u8]) -> BoundTransforms {
-        let bound = subject.starts_with(b"in.") && self.generation() % 2 == 1;
+        let bound = subject.starts_with(b"in.") && self.seen % 2 == 1;
         if bound { BoundTransforms::from_slice(&[1]) } else { BoundTransforms::new() }
     }
 
-    fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Relaxed)
+    fn is_empty(&self) -> bool {
+        self.seen.is_multiple_of(2)
+    }
+
+    fn refresh(&mut self) -> u64 {
+        self.seen = self.generation.load(Ordering::Relaxed);
+        self.seen
     }
 }
 
-/// A stream `S` with target 5.
-struct FakeStream;
+/// A stream `S` with target 5: what it was told, in order.
+struct FakeStream(Told);
+type Told = Arc<Mutex<Vec<String>>>;
 
 impl Ingress for FakeStream {
-    fn message(&mut self, _: &mut ThreadState, _: &Arc<Account>, _: u64, _: &Inbound<'_>) {}
+    fn message(&mut self, _: &mut ThreadState, _: &Arc<Account>, _: u64, message: &Inbound<'_>) {
+        self.0.lock().push(String::from_utf8_lossy(message.subject).into_owned());
+    }
     fn dropped(&mut self, thread: &mut ThreadState, account: &Arc<Account>, target: u64, reply: &[u8]) -> bool {
         thread.publish_internal(account, reply, b"", b"", b"dropped");
         target == 5
     }
     fn stream_name(&self, target: u64) -> Option<Arc<str>> {
         (target == 5).then(|| "S".into())
+    }
+    fn hold(&mut self) {
+        self.0.lock().push("hold".into());
+    }
+    fn release(&mut self, _: &mut ThreadState) {
+        self.0.lock().push("release".into());
     }
     fn turn_end(&mut self, _: &mut ThreadState) {}
 }
@@ -85,6 +105,7 @@ struct Bench {
     session: Session,
     wire: Wire,
     generation: Arc<AtomicU64>,
+    told: Told,
 }
 
 impl Bench {
@@ -92,13 +113,14 @@ impl Bench {
     fn new(options: &str) -> Self {
         let mut thread = ThreadState::new(Broker::new(BrokerConfig::default()), 7, Instant::now(), 0);
         let generation = Arc::new(AtomicU64::new(1));
-        thread.set_transforms(Box::new(Fake { generation: generation.clone(), limit_hit: false }));
-        thread.set_ingress(Box::new(FakeStream));
+        thread.set_transforms(Box::new(Fake { generation: generation.clone(), seen: 0, limit_hit: false }));
+        let told = Told::default();
+        thread.set_ingress(Box::new(FakeStream(told.clone())));
         let wire = Wire::default();
         let outbound = Arc::new(Outbound::new(1, Box::new(wire.clone()), 1 << 20));
         let mut session = Session::new(&thread, outbound, IpAddr::V4(Ipv4Addr::LOCALHOST));
         session.handle_open(&mut thread, true).expect("room");
-        let mut bench = Self { thread, session, wire, generation };
+        let mut bench = Self { thread, session, wire, generation, told };
         bench.says(&format!("CONNECT {options}\r\nSUB > 1\r\n"));
         bench.hears();
         bench
@@ -155,6 +177,27 @@ fn a_reject_is_an_error_at_the_reply_or_a_permissions_violation() {
 }
 
 #[test]
+fn a_store_is_told_what_was_made_of_one_message() {
+    let mut bench = Bench::quiet();
+    bench.stream(b"in.>");
+    bench.stream(b"out.>");
+    for _ in 0..3 {
+        bench.publish("in.a", "", "two");
+        bench.publish("in.a", "", "pass");
+        assert_eq!(std::mem::take(&mut *bench.told.lock()), ["hold", "in.again", "out.2", "release", "in.a"]);
+    }
+}
+
+#[test]
+fn more_than_a_store_takes_as_one_is_rejected_whole() {
+    let mut bench = Bench::quiet();
+    bench.stream(b"in.>");
+    let told = bench.publish("in.a", "r", "much");
+    assert!(told.contains("made of this one are more than 8388608 bytes together"), "{told}");
+    assert!(bench.told.lock().is_empty());
+}
+
+#[test]
 fn a_drop_is_acked_by_the_stream_and_silent_elsewhere() {
     let mut bench = Bench::quiet();
     assert_eq!(bench.publish("in.a", "r", "drop"), "");
@@ -171,6 +214,30 @@ fn a_call_that_hit_its_limit_ends_the_turn_and_loses_nothing() {
     assert_eq!(bench.hears(), "MSG in.a 1 4\r\nslow\r\n");
     assert!(matches!(bench.says(&text[bytes..]), Handled::Consumed { bytes: 13, .. }));
     assert_eq!(bench.hears(), "MSG x 1 2\r\nhi\r\n");
+}
+
+#[test]
+fn after_a_call_that_hit_its_limit_no_plugin_is_called_in_that_turn() {
+    let mut bench = Bench::quiet();
+    let outbound = Arc::new(Outbound::new(2, Box::new(Wire::default()), 1 << 20));
+    let mut other = Session::new(&bench.thread, outbound, IpAddr::V4(Ipv4Addr::LOCALHOST));
+    other.handle_open(&mut bench.thread, true).expect("room");
+    bench.says("PUB in.a 4\r\nslow\r\n");
+    bench.hears();
+    assert!(bench.thread.must_end_turn());
+    let text = b"PUB x 2\r\nhi\r\nPUB in.b 4\r\npass\r\n";
+    for _ in 0..2 {
+        let Handled::Yield { bytes } = other.handle_bytes(&mut bench.thread, text) else { panic!("it waits") };
+        assert_eq!(&text[bytes..], b"PUB in.b 4\r\npass\r\n");
+    }
+    bench.thread.flush();
+    assert_eq!(bench.hears(), "MSG x 1 2\r\nhi\r\nMSG x 1 2\r\nhi\r\n", "nobody waits for a plugin that is not theirs");
+    bench.thread.end_turn();
+    bench.thread.allow_plugins();
+    assert!(!bench.thread.must_end_turn());
+    assert!(matches!(other.handle_bytes(&mut bench.thread, &text[13..]), Handled::Consumed { bytes: 18, .. }));
+    bench.thread.flush();
+    assert_eq!(bench.hears(), "MSG in.b 1 4\r\npass\r\n");
 }
 
 #[test]

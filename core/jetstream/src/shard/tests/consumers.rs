@@ -5,7 +5,6 @@ use forebay_api::stream::Retention;
 use forebay_api::time::Time;
 
 use super::*;
-use crate::consumer::Candidates;
 use crate::consumer::status::StatusKind;
 
 fn five(subjects: &[&str]) -> Bench {
@@ -339,53 +338,6 @@ fn creating_again_is_no_error_and_changing_is_an_update() {
     assert_eq!(bench.consume_as("D", Bench::pull("D"), ConsumerAction::Update).unwrap_err().err_code, 10149);
     let policy = ConsumerConfig { ack_policy: AckPolicy::None, ..Bench::pull("C") };
     assert_eq!(bench.consume("C", policy).unwrap_err().err_code, 10012);
-}
-
-#[test]
-fn a_content_filter_moves_on_over_what_it_does_not_let_through() {
-    let mut bench = five(&["a.1", "a.2", "a.3", "a.4", "a.5"]);
-    bench.consume("C", Bench::pull("C")).unwrap();
-    let (key, limit) = (bench.key("C"), BatchLimit { messages: 64, bytes: 1 << 20 });
-    let (mut c, mut b) = (Candidates::default(), Batch::default());
-    bench.ask("C", &PullRequest { batch: 1, expires: Nanos(SECOND), ..PullRequest::default() });
-    assert_eq!(bench.shard.candidates(key, bench.now, limit, &mut c, &mut b), BatchEnd::More);
-    assert_eq!(c.items.iter().map(|item| item.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
-    // The 2nd and the 4th pass; only one is asked for.
-    let end = bench.shard.commit(key, bench.now, &c, &[0b01010], 5, &mut b);
-    assert_eq!((end, seqs(&b.deliveries), b.deliveries[0].pending), (BatchEnd::Idle, vec![2], 1));
-    let info = bench.info("C");
-    assert_eq!((info.num_pending, info.num_ack_pending, info.ack_floor.stream_seq), (2, 1, 1));
-    assert_eq!(bench.shard.candidates(key, bench.now, limit, &mut c, &mut b), BatchEnd::Idle, "nobody asks");
-    bench.settle();
-    bench.crash();
-    bench.ask("C", &PullRequest { batch: 9, expires: Nanos(SECOND), ..PullRequest::default() });
-    b.clear();
-    assert_eq!(bench.shard.candidates(key, bench.now, limit, &mut c, &mut b), BatchEnd::More);
-    assert_eq!(c.items.iter().map(|item| item.seq).collect::<Vec<_>>(), [4, 5]);
-    assert_eq!(bench.shard.commit(key, bench.now, &c, &[1], 2, &mut b), BatchEnd::More);
-    assert_eq!((seqs(&b.deliveries), b.deliveries[0].pending), (vec![4], 0));
-    assert_eq!(bench.info("C").num_pending, 0);
-    // What was skipped never comes back, what was not acked does, and is not judged again.
-    bench.settle();
-    bench.crash();
-    bench.advance(30 * SECOND);
-    bench.ask("C", &PullRequest { batch: 9, expires: Nanos(SECOND), ..PullRequest::default() });
-    b.clear();
-    bench.shard.candidates(key, bench.now, limit, &mut c, &mut b);
-    assert_eq!((seqs(&b.deliveries), c.items.len()), (vec![2, 4], 0));
-}
-
-#[test]
-fn a_stale_verdict_does_nothing() {
-    let mut bench = five(&["a.1"]);
-    bench.consume("C", Bench::pull("C")).unwrap();
-    let (key, limit) = (bench.key("C"), BatchLimit { messages: 64, bytes: 1 << 20 });
-    let (mut c, mut b) = (Candidates::default(), Batch::default());
-    bench.ask("C", &PullRequest { batch: 1, expires: Nanos(SECOND), ..PullRequest::default() });
-    bench.shard.candidates(key, bench.now, limit, &mut c, &mut b);
-    bench.consume("C", ConsumerConfig { description: "new".into(), ..Bench::pull("C") }).unwrap();
-    bench.shard.commit(key, bench.now, &c, &[0], 1, &mut b);
-    assert_eq!((bench.info("C").num_pending, b.deliveries.len()), (1, 0));
 }
 
 #[test]

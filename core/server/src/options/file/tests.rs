@@ -187,7 +187,6 @@ consumer_limits = { max_ack_pending = 10 }
 metadata = { owner = "me" }
 [[streams]]
 name = "OTHER"
-account = "A"
 storage = "memory"
 "#,
     );
@@ -201,7 +200,7 @@ storage = "memory"
         })
     );
     assert_eq!((first.account.as_str(), first.at.line), ("$G", 3));
-    assert_eq!((second.account.as_str(), second.config.len()), ("A", 2));
+    assert_eq!((second.account.as_str(), second.config.len()), ("$G", 2));
 }
 
 #[test]
@@ -224,6 +223,22 @@ fn a_streams_field_is_checked_like_an_option() {
         (
             "name = \"A\"\n[[streams]]\nname = \"A\"",
             "a.toml:4:1: key \"streams[1]\": the stream \"A\" is declared twice",
+        ),
+        (
+            "name = \"A.B\"",
+            "a.toml:2:1: key \"streams[0]\": the stream \"A.B\": stream name is required and can not contain '.', '*', '>', '\\', '/' (10052)",
+        ),
+        (
+            "name = \"A\"\nnum_replicas = 3",
+            "a.toml:2:1: key \"streams[0]\": the stream \"A\": replicas > 1 not supported in non-clustered mode (10074)",
+        ),
+        (
+            "name = \"A\"\naccount = \"B\"",
+            "a.toml:2:1: key \"streams[0]\": the account \"B\" is not built yet: only $G has streams",
+        ),
+        (
+            "name = \"A\"\nsubjects = [\"x.*\"]\n[[streams]]\nname = \"B\"\nsubjects = [\"x.y\"]",
+            "a.toml:5:1: key \"streams[1]\": the stream \"B\": its subjects overlap with those of \"A\"",
         ),
     ] {
         assert_eq!(complaint(&format!("{head}{text}")), told, "{text}");
@@ -264,6 +279,20 @@ fn a_binding_of_an_unknown_plugin_is_refused() {
     assert_eq!(told, "a.toml:3:1: key \"transforms.plugin\": there is no [plugins.redcat] (did you mean \"redact\"?)");
     let told = complaint("[plugins.x]\nfile = \"x\"\nsha256 = \"12\"");
     assert!(told.contains("64 hex digits"), "{told}");
+}
+
+#[test]
+fn a_filter_on_a_declared_work_queue_says_what_a_skip_is() {
+    let file = |more: &str| {
+        format!(
+            "[jetstream]\nstore_dir = \"x\"\n[[streams]]\nname = \"S\"\nretention = \"workqueue\"\n[plugins.p]\nfile = \"x\"\n[[filters]]\nplugin = \"p\"\nstream = \"S\"\nconsumer = \"c\"\n{more}"
+        )
+    };
+    let told = "a.toml:8:1: key \"filters.skip_acks\": the stream \"S\" is a work queue, so what the filter of consumer \"c\" does not let through would be removed: say skip_acks = true if that is meant";
+    assert_eq!(complaint(&file("")), told);
+    assert_eq!(complaint(&file("skip_acks = false")), told);
+    assert!(parse(&file("skip_acks = true")).plugins.filters[0].skip_acks);
+    assert!(!parse(&file("account = \"A\"")).plugins.filters[0].skip_acks, "another account's stream");
 }
 
 #[test]
