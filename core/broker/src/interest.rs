@@ -5,15 +5,17 @@
 
 use crate::limits::GENERATION_SHARDS;
 use crate::subscription::{Interested, Subscription};
+use forebay_subject::Sublist;
 use forebay_subject::hash::hash;
 use forebay_subject::sublist::Matched;
 use forebay_subject::token::{FULL_WILDCARD, WILDCARD, first_token};
-use forebay_subject::{Sublist, filter_matches};
 use parking_lot::{RwLock, RwLockReadGuard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Told when the last interest in a watched subject goes, or the first one comes.
+/// Told when the last interest in a watched subject goes, or the first one comes. Only subscriptions to exactly this
+/// subject count, and of a watched group only its members: whoever looks at everything wakes no consumer (nats-server
+/// `registerNotification`).
 pub trait InterestWatcher: Send + Sync {
     /// `subject` is the watched one; `tag` is what the watch was made with.
     fn interest_changed(&self, tag: u64, subject: &[u8], interested: bool);
@@ -21,6 +23,7 @@ pub trait InterestWatcher: Send + Sync {
 
 struct Watch {
     subject: Box<[u8]>,
+    group: Option<Box<[u8]>>,
     tag: u64,
     watcher: Arc<dyn InterestWatcher>,
     interested: bool,
@@ -121,24 +124,28 @@ impl Interest {
         self.list.read().has_match(subject)
     }
 
-    /// True if a member of `group` would get a message on `subject`; without a group, if a plain subscription would.
-    pub fn has_interest_of(&self, subject: &[u8], group: Option<&[u8]>) -> bool {
+    /// Watches a literal subject, for members of `group` or for plain subscriptions; says whether there is interest now.
+    pub fn watch(&self, subject: &[u8], group: Option<&[u8]>, tag: u64, watcher: Arc<dyn InterestWatcher>) -> bool {
+        let mut watches = self.watches.write();
+        let interested = self.is_subscribed(subject, group);
+        watches.push(Watch { subject: subject.into(), group: group.map(Into::into), tag, watcher, interested });
+        interested
+    }
+
+    /// True if there is a subscription to exactly this subject: a plain one, or one of the group.
+    fn is_subscribed(&self, subject: &[u8], group: Option<&[u8]>) -> bool {
+        let exact = |subscription: &Interested| *subscription.0.filter == *subject;
         let mut any = false;
         self.list.read().matches(subject, |matched: &Matched<Interested>| {
             any |= match group {
-                None => !matched.plain().is_empty(),
-                Some(group) => matched.queues().iter().any(|queue| *queue.name == *group),
+                None => matched.plain().iter().any(exact),
+                Some(group) => {
+                    let of_group = matched.queues().iter().find(|queue| *queue.name == *group);
+                    of_group.is_some_and(|queue| queue.members.iter().any(exact))
+                }
             };
         });
         any
-    }
-
-    /// Watches a literal subject; says whether there is interest now.
-    pub fn watch(&self, subject: &[u8], tag: u64, watcher: Arc<dyn InterestWatcher>) -> bool {
-        let mut watches = self.watches.write();
-        let interested = self.has_interest(subject);
-        watches.push(Watch { subject: subject.into(), tag, watcher, interested });
-        interested
     }
 
     /// Ends the watches made with this tag on this subject.
@@ -152,10 +159,10 @@ impl Interest {
         }
         let mut told = Vec::new();
         for watch in self.watches.write().iter_mut() {
-            if !filter_matches(filter, &watch.subject) {
+            if *filter != *watch.subject {
                 continue;
             }
-            let interested = self.has_interest(&watch.subject);
+            let interested = self.is_subscribed(&watch.subject, watch.group.as_deref());
             if interested != watch.interested {
                 watch.interested = interested;
                 told.push((watch.watcher.clone(), watch.tag, watch.subject.clone(), interested));

@@ -278,6 +278,10 @@ pub struct LeaderOut {
     pub statuses: Vec<Status>,
     /// Consumers to put on their delivery queue.
     pub wake: Vec<ConsumerKey>,
+    /// Consumers that go unless somebody still listens for what their waiting requests asked: see
+    /// [`Shard::waiting_replies`](crate::Shard::waiting_replies) and
+    /// [`Shard::drop_waiting`](crate::Shard::drop_waiting).
+    pub unsure: Vec<ConsumerKey>,
     /// Events.
     pub advisories: Vec<Advisory>,
 }
@@ -287,6 +291,7 @@ impl LeaderOut {
     pub fn clear(&mut self) {
         self.statuses.clear();
         self.wake.clear();
+        self.unsure.clear();
         self.advisories.clear();
     }
 }

@@ -24,6 +24,9 @@ pub const FLOW_CONTROL_START_DIVISOR: u64 = 16;
 /// Ranges that a consumer remembers of sequences settled ahead of its position after a change of leader.
 pub const SETTLED_AHEAD_RANGES_MAX: usize = 65_536;
 
+/// Runs that a consumer remembers of messages that it gave up: beyond, the oldest count as acknowledged.
+pub const SPENT_RUNS_MAX: usize = 65_536;
+
 /// Bytes of a publish's header block (nats-server `ErrHeaderTooLarge` 10097).
 pub const HEADERS_MAX_BYTES: usize = 65_535;
 

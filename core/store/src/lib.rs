@@ -71,6 +71,6 @@ pub use storage::disk::Disk;
 pub use storage::memory::MemoryStorage;
 pub use storage::{Storage, StorageFile};
 pub use store::{Opened, Recovered, SegmentInfo, Store, foreign_streams};
-pub use stream_index::{IndexError, Matcher, MessageMeta, Rebuilt, StreamIndex, StreamIndexBuilder};
+pub use stream_index::{IndexError, Matcher, MessageMeta, NewMessage, Rebuilt, StreamIndex, StreamIndexBuilder};
 pub use subject_index::SubjectState;
 pub use timer_wheel::TimerWheel;

@@ -1,4 +1,5 @@
-//! Deliberate defects that the crash test has to find: a test that cannot fail proves nothing.
+//! Deliberate defects that the crash test has to find: a test that cannot fail proves nothing. Each has a row in
+//! `docs/reliability.md`.
 //!
 //! Without the feature `mutants` every question is answered "no" at compile time.
 
@@ -46,5 +47,18 @@ pub fn active(name: &str) -> bool {
     {
         let _ = name;
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    #[test]
+    fn each_mutant_stands_in_the_table() {
+        let table = include_str!("../../../docs/reliability.md");
+        for name in ALL {
+            assert!(table.contains(&format!("| {name} |")), "docs/reliability.md has no row for {name:?}");
+        }
     }
 }

@@ -13,12 +13,34 @@ const FAR: u32 = u32::MAX;
 /// "There is no neighbour."
 const NONE: u32 = 0;
 
+/// A message's size, and in its highest bit whether it has headers: so that a slot stays 32 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size(u32);
+
+impl Size {
+    const HEADERS: u32 = 1 << 31;
+
+    /// Nothing if it is too large.
+    pub(crate) fn new(bytes: u32, has_headers: bool) -> Option<Size> {
+        let flag = if has_headers { Size::HEADERS } else { 0 };
+        (bytes < Size::HEADERS).then_some(Size(bytes | flag))
+    }
+
+    pub(crate) fn bytes(self) -> u32 {
+        self.0 & !Size::HEADERS
+    }
+
+    pub(crate) fn has_headers(self) -> bool {
+        self.0 & Size::HEADERS != 0
+    }
+}
+
 /// One message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub(crate) location: Location,
     pub(crate) time: i64,
-    pub(crate) size: u32,
+    pub(crate) size: Size,
     /// Id of the subject; [`Slot::FREE`] if there is no message.
     pub(crate) subject: u32,
     /// Distance to the previous message of the subject.
@@ -36,12 +58,14 @@ pub(crate) enum Link {
     Far,
 }
 
+const _: () = assert!(size_of::<Slot>() == 32);
+
 impl Slot {
     const FREE: u32 = u32::MAX;
     const EMPTY: Slot =
-        Slot { location: Location::NONE, time: 0, size: 0, subject: Slot::FREE, prev: NONE, next: NONE };
+        Slot { location: Location::NONE, time: 0, size: Size(0), subject: Slot::FREE, prev: NONE, next: NONE };
 
-    pub(crate) fn new(location: Location, time: i64, size: u32, subject: u32) -> Slot {
+    pub(crate) fn new(location: Location, time: i64, size: Size, subject: u32) -> Slot {
         Slot { location, time, size, subject, prev: NONE, next: NONE }
     }
 }

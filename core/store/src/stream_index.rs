@@ -2,7 +2,7 @@
 //! shard's lock.
 
 use crate::log::format::Location;
-use crate::sequence_index::{Link, SequenceIndex, Slot};
+use crate::sequence_index::{Link, SequenceIndex, Size, Slot};
 use crate::subject_index::{SubjectIndex, SubjectState};
 use forebay_subject::{filter_matches, is_literal};
 use std::ops::RangeInclusive;
@@ -16,9 +16,29 @@ pub enum IndexError {
     /// More subjects than ids.
     #[error("the stream has too many subjects")]
     TooManySubjects,
+    /// Larger than a message can be.
+    #[error("the message is too large")]
+    TooLarge,
     /// An encoded index is not one.
     #[error("the encoded index is damaged")]
     Damaged,
+}
+
+/// What the index is told of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewMessage<'a> {
+    /// Its sequence.
+    pub seq: u64,
+    /// Where its record lies.
+    pub location: Location,
+    /// Its time in nanoseconds since 1970.
+    pub time: i64,
+    /// Its logical size in bytes, below 2 GiB.
+    pub size: u32,
+    /// It has a header block.
+    pub has_headers: bool,
+    /// Its subject.
+    pub subject: &'a [u8],
 }
 
 /// What the index knows of a message.
@@ -30,13 +50,21 @@ pub struct MessageMeta {
     pub time: i64,
     /// Its logical size in bytes.
     pub size: u32,
+    /// It has a header block.
+    pub has_headers: bool,
     /// Its subject's id.
     pub subject_id: u32,
 }
 
 impl From<&Slot> for MessageMeta {
     fn from(slot: &Slot) -> Self {
-        MessageMeta { location: slot.location, time: slot.time, size: slot.size, subject_id: slot.subject }
+        MessageMeta {
+            location: slot.location,
+            time: slot.time,
+            size: slot.size.bytes(),
+            has_headers: slot.size.has_headers(),
+            subject_id: slot.subject,
+        }
     }
 }
 
@@ -70,26 +98,21 @@ impl StreamIndex {
     /// Adds a message and returns its subject's id.
     ///
     /// # Errors
-    /// `OutOfOrder`, `TooManySubjects`; nothing has changed then.
-    pub fn push(
-        &mut self,
-        seq: u64,
-        location: Location,
-        size: u32,
-        time: i64,
-        subject: &[u8],
-    ) -> Result<u32, IndexError> {
+    /// `OutOfOrder`, `TooManySubjects`, `TooLarge`; nothing has changed then.
+    pub fn push(&mut self, message: &NewMessage<'_>) -> Result<u32, IndexError> {
+        let NewMessage { seq, location, time, .. } = *message;
         // The highest number is left free, so that "the next one" always exists.
         if seq <= self.last || seq == u64::MAX {
             return Err(IndexError::OutOfOrder);
         }
-        let (id, before) = self.subjects.push(subject, seq).ok_or(IndexError::TooManySubjects)?;
+        let size = Size::new(message.size, message.has_headers).ok_or(IndexError::TooLarge)?;
+        let (id, before) = self.subjects.push(message.subject, seq).ok_or(IndexError::TooManySubjects)?;
         self.sequences.push(seq, Slot::new(location, time, size, id), before);
         if self.sequences.count() == 1 {
             self.first = seq;
         }
         self.last = seq;
-        self.bytes += u64::from(size);
+        self.bytes += u64::from(message.size);
         self.last_time = Some(time);
         Ok(id)
     }
@@ -106,7 +129,7 @@ impl StreamIndex {
         let prev = self.prev_in_subject(seq);
         let next = self.next_in_subject(seq);
         let slot = self.sequences.remove(seq, prev, next)?;
-        self.bytes -= u64::from(slot.size);
+        self.bytes -= u64::from(slot.size.bytes());
         if let Some(state) = self.subjects.get_mut(id) {
             state.count -= 1;
             if state.first == seq {

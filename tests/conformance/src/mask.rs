@@ -20,6 +20,8 @@ const API_TIMES: &[&str] =
 const API_VOLATILE: &[&str] = &["id", "server_id", "leader", "level", "pause_remaining", "_nats.ver", "_nats.level"];
 /// Headers that hold a moment.
 const HEADER_TIMES: &[&str] = &["Nats-Time-Stamp"];
+/// Headers that hold a subject, which may be that of an ack or of a flow control request.
+const HEADER_SUBJECTS: &[&str] = &["Nats-Consumer-Stalled", "Nats-Subject"];
 
 /// Masks an INFO document.
 pub fn info(value: Value) -> Value {
@@ -65,10 +67,11 @@ fn shape(value: &Value) -> Value {
     }
 }
 
-/// Masks a header line that holds a moment.
+/// Masks a header line that holds a moment, or a subject with one.
 pub fn header(line: &str) -> String {
     match line.split_once(": ") {
         Some((name, _)) if HEADER_TIMES.contains(&name) => format!("{name}: <time>"),
+        Some((name, value)) if HEADER_SUBJECTS.contains(&name) => format!("{name}: {}", subject(value)),
         _ => line.to_string(),
     }
 }
@@ -122,6 +125,12 @@ mod tests {
     fn a_time_that_means_never_is_kept() {
         let masked = api(json!({"first_ts": NEVER, "last_ts": "2026-01-01T00:00:00Z"}), &Captured::new());
         assert_eq!(masked, json!({"first_ts": NEVER, "last_ts": "<text>"}));
+    }
+
+    #[test]
+    fn subjects_in_headers_are_masked_as_those_of_messages() {
+        assert_eq!(header("Nats-Consumer-Stalled: $JS.FC.S.C.emtX"), "Nats-Consumer-Stalled: $JS.FC.S.C.<token>");
+        assert_eq!(header("A: $JS.FC.S.C.emtX"), "A: $JS.FC.S.C.emtX");
     }
 
     #[test]

@@ -17,6 +17,8 @@ use crate::checkout::Checkout;
 use crate::process::{cargo, must_succeed};
 use crate::soak::Options;
 
+/// Rounds where the command does not say.
+const ROUNDS: u32 = 15;
 /// How many publishes wait for their ack at once.
 const WINDOW: usize = 256;
 /// How many reads wait for their answer at once.
@@ -45,7 +47,8 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<bool> {
     let mut acked = Acked::new();
     let mut next = 1u64;
     let mut clean = true;
-    for round in 0..options.rounds {
+    let rounds = options.rounds.unwrap_or(ROUNDS);
+    for round in 0..rounds {
         let span = LOAD_MS.end - LOAD_MS.start;
         let load = Duration::from_millis(LOAD_MS.start + u64::from(round) * LOAD_STEP_MS % span);
         let fresh = load_and_kill(&target, &folder, load, &mut next)?;
@@ -70,7 +73,7 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<bool> {
         clean &= broken.is_empty();
         acked.extend(fresh);
     }
-    println!("crash: {} rounds, {} acked messages, {}", options.rounds, acked.len(), verdict(clean));
+    println!("crash: {rounds} rounds, {} acked messages, {}", acked.len(), verdict(clean));
     Ok(clean)
 }
 

@@ -2,6 +2,7 @@
 
 mod crash;
 mod dashboard;
+mod power;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -12,9 +13,9 @@ use crate::checkout::Checkout;
 pub(crate) struct Options {
     /// Which one; `list` names them.
     name: String,
-    /// How many rounds.
-    #[arg(long, default_value_t = 15)]
-    rounds: u32,
+    /// How many rounds (`power`: seeds); each test has its own number by default.
+    #[arg(long)]
+    rounds: Option<u32>,
     /// The server to test; by default the release build of this checkout.
     #[arg(long)]
     server: Option<std::path::PathBuf>,
@@ -35,6 +36,7 @@ struct Soak {
 
 const SOAKS: &[Soak] = &[
     Soak { name: "crash", what: "kill -9 under load, restart, compare with the acks", run: crash::run },
+    Soak { name: "power", what: "power cuts at any call of a faulty disk, over many seeds", run: power::run },
     Soak {
         name: "dashboard",
         what: "a real Prometheus asks a running server every panel's query",

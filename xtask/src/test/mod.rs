@@ -15,8 +15,11 @@ use crate::checkout::Checkout;
 use crate::test::stages::{STAGES, Stage, Workshop};
 use crate::test::tally::Tally;
 
-/// Features under which the workspace's tests are built: always the same ones, so that nothing is built twice.
-pub(crate) const TEST_FEATURES: &str = "forebay-store/test-util";
+/// Features under which the workspace's tests are built: always the same ones, so that nothing is built twice. A mutant
+/// does nothing until a test chooses it by name.
+pub(crate) const TEST_FEATURES: &str = "forebay-store/test-util,forebay-store/mutants,forebay-jetstream/mutants";
+/// A part of the names of all tests that choose a mutant.
+pub(crate) const MUTANT_TESTS: &str = "mutant";
 /// The story crate needs a running binary, so it has a stage of its own.
 pub(crate) const STORIES: &str = "forebay-client-stories";
 /// What is tested together.

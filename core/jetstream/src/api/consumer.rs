@@ -6,6 +6,7 @@ use forebay_api::consumer::request::{
     ConsumerAction as Asked, CreateRequest, Described, ListPage, NamesPage, PageRequest, PauseRequest, Paused,
 };
 use forebay_api::consumer::{ConsumerConfig, ConsumerInfo};
+use forebay_api::duration::Nanos;
 use forebay_api::error::ApiError;
 use forebay_api::json::to_vec;
 use forebay_api::level::stamp_consumer;
@@ -13,7 +14,8 @@ use forebay_api::limits::{LIST_PAGE, NAMES_PAGE};
 use forebay_api::name::has_path_separator;
 use forebay_api::response::{Paged, Success};
 use forebay_api::routes::Endpoint;
-use forebay_api::stream::Retention;
+use forebay_api::stream::{Retention, StreamConfig};
+use forebay_api::time::Time;
 
 use super::stream::read_consumers;
 use super::then::{paused, show_consumer};
@@ -24,6 +26,7 @@ use crate::consumer::validate::{
 };
 use crate::id::ConsumerKey;
 use crate::meta::Assignment;
+use crate::shard::Shard;
 
 /// How often a fresh name is drawn before a clash is given up as a fault of the randomness.
 const FRESH_NAME_TRIES: usize = 8;
@@ -42,8 +45,17 @@ fn find<B: ApiBackend>(call: &Call<'_, B>, stream: &Assignment, name: &str) -> O
     found.flatten()
 }
 
+/// The consumer as it is; requests whose owners are gone do not count as waiting.
 fn read_info<B: ApiBackend>(call: &Call<'_, B>, stream: &Assignment, key: ConsumerKey) -> Option<ConsumerInfo> {
-    call.backend.with_shard(stream, |shard| shard.consumer_info(key, call.request.now)).flatten()
+    let mut waiting: Vec<Arc<[u8]>> = Vec::new();
+    let read = |shard: &Shard| {
+        shard.waiting_replies(key, usize::MAX, |reply| waiting.push(Arc::clone(reply)));
+        shard.consumer_info(key, call.request.now)
+    };
+    let mut info = call.backend.with_shard(stream, read).flatten()?;
+    let is_there = |reply: &&Arc<[u8]>| call.backend.has_interest(call.request.account, reply);
+    info.num_waiting = waiting.iter().filter(is_there).count() as u64;
+    Some(info)
 }
 
 /// `CONSUMER.CREATE` and `CONSUMER.DURABLE.CREATE`. A consumer that is the same already is answered at once.
@@ -71,7 +83,12 @@ fn prepare<B: ApiBackend>(call: &Call<'_, B>) -> Result<Prepared, ApiError> {
     }
     stamp_consumer(&mut request.config);
     let limits = call.backend.limits(call.request.account);
-    let config = check_consumer(&request.config, &stream.config, &limits, request.pedantic)?;
+    let mut config = check_consumer(&request.config, &stream.config, &limits, request.pedantic)?;
+    let was_durable = existing.as_ref().is_some_and(|existing| existing.config.inactive_threshold == Nanos::ZERO);
+    if was_durable && !config.is_durable() && !asks_for_threshold(&request.config, &stream.config) {
+        // A durable that is named without its durable name stays (nats-server `updateInactiveThreshold`).
+        config.inactive_threshold = Nanos::ZERO;
+    }
     let others = read_consumers(call, &stream);
     let others = others.iter().map(|(name, config)| (name.as_str(), &**config));
     match existing {
@@ -87,19 +104,26 @@ fn prepare<B: ApiBackend>(call: &Call<'_, B>) -> Result<Prepared, ApiError> {
                 check_unique_filters(&config, &name, others)?;
             }
             let old = &existing.config;
-            let in_use = old.is_push() && call.backend.has_interest(call.request.account, &old.deliver_subject);
+            let in_use =
+                old.is_push() && call.backend.has_interest(call.request.account, old.deliver_subject.as_bytes());
             check_consumer_update(old, &config, in_use)?;
         }
         None if request.action == Asked::Update => return Err(ApiError::consumer_does_not_exist()),
         None => check_new_consumer(&config, &stream.config, &limits, others)?,
     }
-    let name = if name.is_empty() { fresh_name(call, &stream)? } else { name };
     let action = match request.action {
+        // A fresh name is nobody's: should it be taken by then, that consumer is not to be changed.
+        _ if name.is_empty() => ConsumerAction::Create,
         Asked::CreateOrUpdate => ConsumerAction::CreateOrUpdate,
         Asked::Create => ConsumerAction::Create,
         Asked::Update => ConsumerAction::Update,
     };
+    let name = if name.is_empty() { fresh_name(call, &stream)? } else { name };
     Ok(Prepared::Command(create_command(&stream, name, &config, action)))
+}
+
+fn asks_for_threshold(config: &ConsumerConfig, stream: &StreamConfig) -> bool {
+    config.inactive_threshold > Nanos::ZERO || stream.consumer_limits.inactive_threshold > Nanos::ZERO
 }
 
 fn create_command(stream: &Assignment, name: String, config: &ConsumerConfig, action: ConsumerAction) -> Command {
@@ -210,7 +234,7 @@ pub(super) fn delete<B: ApiBackend>(call: &Call<'_, B>) -> Step {
     call.propose::<Success>(command())
 }
 
-/// `CONSUMER.PAUSE`: the same configuration with another `pause_until`.
+/// `CONSUMER.PAUSE`.
 pub(super) fn pause<B: ApiBackend>(call: &Call<'_, B>) -> Step {
     let now = call.request.now;
     let request = match call.optional::<PauseRequest>() {
@@ -221,14 +245,13 @@ pub(super) fn pause<B: ApiBackend>(call: &Call<'_, B>) -> Step {
     let command = || {
         let stream = call.stream()?;
         let existing = find(call, &stream, call.subject.consumer).ok_or_else(ApiError::consumer_not_found)?;
-        let mut config = (*existing.config).clone();
-        config.pause_until = (!until.is_zero()).then_some(until);
-        stamp_consumer(&mut config);
-        if config == *existing.config {
+        let until = (!until.is_zero()).then_some(until);
+        if until == existing.config.pause_until {
             return Ok(None);
         }
-        let name = call.subject.consumer.to_owned();
-        Ok(Some(create_command(&stream, name, &config, ConsumerAction::Update)))
+        let (consumer, until) = (existing.key.consumer, until.map(Time::unix_ns));
+        let command = ConsumerCommand::Pause { consumer, until };
+        Ok(Some(Command::Consumer { shard: stream.shard, uid: stream.uid, command }))
     };
     match command() {
         Ok(Some(command)) => Step::Propose { command, then: Then::Paused { until } },

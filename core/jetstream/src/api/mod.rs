@@ -85,7 +85,7 @@ pub trait ApiBackend {
     /// 10023, 10027, 10028, 10047.
     fn admit(&self, account: &str, config: &StreamConfig) -> Result<(), ApiError>;
     /// Somebody listens on this subject.
-    fn has_interest(&self, account: &str, subject: &str) -> bool;
+    fn has_interest(&self, account: &str, subject: &[u8]) -> bool;
     /// A random name for a consumer without one: eight characters of `0-9A-Za-z`.
     fn fresh_name(&self) -> String;
 }

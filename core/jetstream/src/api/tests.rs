@@ -174,7 +174,7 @@ impl ApiBackend for World {
         Ok(())
     }
 
-    fn has_interest(&self, _account: &str, _subject: &str) -> bool {
+    fn has_interest(&self, _account: &str, _subject: &[u8]) -> bool {
         false
     }
 

@@ -83,6 +83,14 @@ pub enum ConsumerCommand {
         /// Inclusive runs of stream sequences, rising.
         runs: Vec<(u64, u64)>,
     },
+    /// Nothing is delivered before a moment (`CONSUMER.PAUSE`). Nothing else of the config changes, whatever it is by
+    /// then.
+    Pause {
+        /// Which one.
+        consumer: ConsumerUid,
+        /// The moment in ns; nothing for at once.
+        until: Option<i64>,
+    },
 }
 
 impl ConsumerCommand {
@@ -94,6 +102,7 @@ impl ConsumerCommand {
             Self::Delivered { .. } => number::DELIVERED,
             Self::Acks { .. } => number::ACKS,
             Self::Settled { .. } => number::SETTLED,
+            Self::Pause { .. } => number::CONSUMER_PAUSE,
         }
     }
 
@@ -130,6 +139,11 @@ impl ConsumerCommand {
                 });
                 put_runs(out, runs);
             }
+            Self::Pause { consumer, until } => {
+                out.put_u64(consumer.0);
+                out.put_byte(u8::from(until.is_some()));
+                until.iter().for_each(|until| out.put_i64(*until));
+            }
         }
     }
 
@@ -153,6 +167,7 @@ impl ConsumerCommand {
                 head(r).and_then(|(consumer, progress)| Ok(Self::Acks { consumer, progress, runs: runs(r)? }))
             }
             number::SETTLED => Self::read_settled(r),
+            number::CONSUMER_PAUSE => Self::read_pause(r),
             _ => return None,
         })
     }
@@ -165,6 +180,12 @@ impl ConsumerCommand {
             _ => return Err(CodecError::Range),
         };
         Ok(Self::Create { action, name: r.text()?.to_owned(), config: r.bytes()?.to_vec() })
+    }
+
+    fn read_pause(r: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let consumer = ConsumerUid(r.u64()?);
+        let until = if r.bool()? { Some(r.i64()?) } else { None };
+        Ok(Self::Pause { consumer, until })
     }
 
     fn read_delivered(r: &mut Reader<'_>) -> Result<Self, CodecError> {
@@ -249,6 +270,7 @@ mod tests {
             (uid(), progress(), reason, some_runs()).prop_map(|(consumer, progress, reason, runs)| {
                 ConsumerCommand::Settled { consumer, progress, reason, runs }
             }),
+            (uid(), any::<Option<i64>>()).prop_map(|(consumer, until)| ConsumerCommand::Pause { consumer, until }),
         ]
     }
 
@@ -293,6 +315,8 @@ mod tests {
                 106,
                 &[7, 5, 0xac, 2, 2, 10, 1, 1, 11, 0],
             ),
+            (ConsumerCommand::Pause { consumer, until: Some(-2) }, 107, &[7, 1, 3]),
+            (ConsumerCommand::Pause { consumer, until: None }, 107, &[7, 0]),
         ] {
             let mut bytes = Vec::new();
             command.encode(&mut bytes);

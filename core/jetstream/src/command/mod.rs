@@ -43,6 +43,8 @@ pub mod number {
     pub const ACKS: u16 = 105;
     /// [`ConsumerCommand::Settled`](super::ConsumerCommand::Settled).
     pub const SETTLED: u16 = 106;
+    /// [`ConsumerCommand::Pause`](super::ConsumerCommand::Pause).
+    pub const CONSUMER_PAUSE: u16 = 107;
     /// [`MetaCommand::Create`](crate::meta::MetaCommand::Create).
     pub const META_CREATE: u16 = 201;
     /// [`MetaCommand::Update`](crate::meta::MetaCommand::Update).
@@ -51,6 +53,8 @@ pub mod number {
     pub const META_DELETE: u16 = 203;
     /// [`MetaCommand::Forget`](crate::meta::MetaCommand::Forget).
     pub const META_FORGET: u16 = 204;
+    /// [`MetaCommand::ForgetMemory`](crate::meta::MetaCommand::ForgetMemory).
+    pub const META_FORGET_MEMORY: u16 = 205;
 }
 
 /// Why a record is no command that this build can apply.

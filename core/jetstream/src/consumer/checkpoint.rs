@@ -12,6 +12,11 @@ use crate::codec::{CodecError, Reader, Write, put_runs, runs};
 use crate::id::{ConsumerKey, ConsumerUid, Position};
 use crate::stream::StreamFacts;
 
+/// Which of the parts that are not always there follow. Shards of version 1 have no others than the first.
+const HAS_LAST_LIST: u8 = 1;
+/// See [`HAS_LAST_LIST`].
+const HAS_SPENT: u8 = 2;
+
 impl Consumer {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.put_u64(self.facts.key.consumer.0);
@@ -47,10 +52,12 @@ impl Replicated {
             out.put_u64(*seq);
             out.put_u64(u64::from(*count));
         }
+        let spent: Vec<(u64, u64)> = self.spent.iter().collect();
+        let parts = if spent.is_empty() { 0 } else { HAS_SPENT };
         match &self.last_list {
-            None => out.put_byte(0),
+            None => out.put_byte(parts),
             Some(list) => {
-                out.put_byte(1);
+                out.put_byte(parts | HAS_LAST_LIST);
                 out.put_u64(list.resume);
                 out.put_u64(list.seqs.len() as u64);
                 list.seqs.iter().fold(0, |before, seq| {
@@ -58,6 +65,9 @@ impl Replicated {
                     *seq
                 });
             }
+        }
+        if !spent.is_empty() {
+            put_runs(out, &spent);
         }
     }
 
@@ -71,7 +81,11 @@ impl Replicated {
         for _ in 0..r.count()? {
             state.counts.insert(r.u64()?, r.u32()?);
         }
-        if r.bool()? {
+        let parts = r.byte()?;
+        if parts & !(HAS_LAST_LIST | HAS_SPENT) != 0 {
+            return Err(CodecError::Range);
+        }
+        if parts & HAS_LAST_LIST != 0 {
             let resume = r.u64()?;
             let count = r.count()?;
             let (mut seqs, mut before) = (Vec::with_capacity(count), 0u64);
@@ -80,6 +94,11 @@ impl Replicated {
                 seqs.push(before);
             }
             state.last_list = Some(LastList { seqs, resume });
+        }
+        if parts & HAS_SPENT != 0 {
+            for (first, last) in runs(r)? {
+                state.spent.insert(first, last);
+            }
         }
         Ok(state)
     }
@@ -103,10 +122,18 @@ mod tests {
 
     #[test]
     fn golden_bytes_never_change() {
-        let mut out = Vec::new();
-        state().encode(&mut out);
-        assert_eq!(out, [7, 0xac, 2, 1, 2, 1, 5, 1, 1, 4, 2, 1, 10, 2, 3, 6]);
-        assert_eq!(Replicated::decode(&mut Reader::new(&out)), Ok(state()));
+        let mut spent = state();
+        spent.spent.insert(5, 5);
+        for (state, want) in [
+            (state(), &[7, 0xac, 2, 1, 2, 1, 5, 1, 1, 4, 2, 1, 10, 2, 3, 6][..]),
+            (spent, &[7, 0xac, 2, 1, 2, 1, 5, 1, 1, 4, 2, 3, 10, 2, 3, 6, 1, 5, 0]),
+            (Replicated::default(), &[0, 0, 0, 0, 0, 0, 0]),
+        ] {
+            let mut out = Vec::new();
+            state.encode(&mut out);
+            assert_eq!(out, want);
+            assert_eq!(Replicated::decode(&mut Reader::new(&out)), Ok(state));
+        }
     }
 
     proptest::proptest! {

@@ -58,8 +58,10 @@ impl Consumer {
         }
         let Self { facts, rules, state, lead, .. } = self;
         let Some(lead) = lead else { return BatchEnd::Idle };
-        let blocked = lead.blocked_at > lead.delivered.sseq && !lead.has_taker();
-        if now < rules.pause_until || blocked {
+        if now < rules.pause_until {
+            return lead.paused(facts, b);
+        }
+        if lead.blocked_at > lead.delivered.sseq && !lead.has_taker() {
             return lead.idle();
         }
         let list = state.last_list.as_ref();
@@ -150,6 +152,9 @@ impl super::Lead {
     fn skip(&mut self, seq: u64, rules: &super::Rules) {
         self.pass(seq);
         self.shown = seq;
+        if self.pending.front().is_none() {
+            self.shown_floor = self.shown();
+        }
         self.counters.filtered += 1;
         if rules.retains {
             self.unlogged.ack(seq);

@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use forebay_store::{Location, MemoryBodies, MessageMeta, RecordBuf, StreamIndex};
 
+use super::flow::Push;
 use super::lead::{Lead, collect};
+use super::pending::Wait;
 use super::pull::Served;
 use super::status::{Status, StatusKind};
 use super::{Consumer, ConsumerFacts, Rules};
-use crate::stream::RECORD_OVERHEAD_BYTES;
+use crate::effect::Advisory;
+use crate::stream::overhead_bytes;
 
 /// How much one call hands out.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +62,8 @@ pub struct Batch {
     pub deliveries: Vec<Delivery>,
     /// By rising `after`.
     pub statuses: Vec<PlacedStatus>,
+    /// Events.
+    pub advisories: Vec<Advisory>,
     bytes: usize,
 }
 
@@ -67,6 +72,7 @@ impl Batch {
     pub fn clear(&mut self) {
         self.deliveries.clear();
         self.statuses.clear();
+        self.advisories.clear();
         self.bytes = 0;
     }
 
@@ -111,7 +117,7 @@ impl Consumer {
         let Self { facts, rules, state, lead, .. } = self;
         let Some(lead) = lead else { return BatchEnd::Idle };
         if now < rules.pause_until {
-            return lead.idle();
+            return lead.paused(facts, b);
         }
         let list = state.last_list.as_ref();
         loop {
@@ -149,6 +155,12 @@ impl Lead {
     pub(super) fn idle(&mut self) -> BatchEnd {
         self.queued = false;
         BatchEnd::Idle
+    }
+
+    /// Nothing comes while the consumer is paused: one-shot requests end, as at the end of the stream.
+    pub(super) fn paused(&mut self, facts: &ConsumerFacts, b: &mut Batch) -> BatchEnd {
+        self.waiting.end_of_stream(&mut |to, kind| b.say(facts, to, kind));
+        self.idle()
     }
 
     /// Ends one-shot requests if nothing more will come for them.
@@ -269,7 +281,7 @@ impl Lead {
         true
     }
 
-    /// Sends the first of the redelivery queue. False if nobody takes it.
+    /// Sends, or gives up, the first of the redelivery queue. False if nobody takes it.
     pub(super) fn redeliver_next(
         &mut self,
         facts: &ConsumerFacts,
@@ -284,17 +296,23 @@ impl Lead {
             self.pending.settle(entry.sseq);
             return true;
         };
-        let first = entry.deliveries == 1;
+        if entry.wait == Wait::Spent {
+            self.end_spent(facts.key, rules, &entry, &mut b.advisories);
+            return true;
+        }
+        let first = entry.deliveries == 0;
         let cseq = if first { entry.cseq } else { self.delivered.cseq + 1 };
-        let pending = self.num_pending;
-        let numbers = Numbers { seq: entry.sseq, cseq, deliveries: entry.deliveries, pending };
+        // What is reserved and not sent yet is still to come, for whoever counts down to 0.
+        let pending = self.still_to_come() - u64::from(first);
+        let deliveries = entry.deliveries.saturating_add(1);
+        let numbers = Numbers { seq: entry.sseq, cseq, deliveries, pending };
         if !self.send(facts, from, now, numbers, meta, b) {
             return false;
         }
         self.delivered.cseq = self.delivered.cseq.max(cseq);
         self.unlogged.dirty = true;
         self.counters.redelivered += u64::from(!first);
-        self.pending.sent(entry.sseq, now.saturating_add(rules.wait(entry.deliveries)));
+        self.pending.sent(entry.sseq, now.saturating_add(rules.wait(deliveries)));
         true
     }
 
@@ -308,16 +326,21 @@ impl Lead {
         meta: MessageMeta,
         b: &mut Batch,
     ) -> bool {
-        let size = numbers.size(facts, meta);
         let (to, after) = match &mut self.push {
-            Some(push) if push.is_open() => (Arc::clone(&push.subject), push.sent(now, size)),
+            Some(push) if push.is_open() => {
+                let size = if push.counts_bytes() { numbers.pushed_size(facts, from, meta, push) } else { 0 };
+                (Arc::clone(&push.subject), push.sent(now, size))
+            }
             Some(_) => return false,
-            None => match self.waiting.serve(now, size, &mut |to, kind| b.say(facts, to, kind)) {
-                Served::To(to, after) => (to, after),
-                Served::Nobody => return false,
-            },
+            None => {
+                let size = numbers.size(facts, from, meta);
+                match self.waiting.serve(now, size, &mut |to, kind| b.say(facts, to, kind)) {
+                    Served::To(to, after) => (to, after),
+                    Served::Nobody => return false,
+                }
+            }
         };
-        self.last_used = self.last_used.max(now);
+        self.used(now);
         self.last_delivered = Some(now);
         self.counters.delivered += 1;
         b.bytes += meta.size as usize;
@@ -348,11 +371,28 @@ struct Numbers {
     pending: u64,
 }
 
+/// `NATS/1.0\r\nNats-Msg-Size: \r\n\r\n`: the headers of a delivery without its body, but for the number.
+const SIZE_HEADERS_BYTES: u64 = 29;
+
+fn subject_bytes(from: Source<'_>, meta: MessageMeta) -> u64 {
+    from.index.subject(meta.subject_id).map_or(0, |subject| subject.name.len() as u64)
+}
+
+fn digits(value: u64) -> u64 {
+    u64::from(value.checked_ilog10().unwrap_or(0) + 1)
+}
+
 impl Numbers {
-    /// What a client counts: subject, ack reply, headers and payload.
+    /// What a client counts: subject, ack reply, headers and payload (nats-server `loopAndGatherMsgs`).
     #[inline]
-    fn size(self, facts: &ConsumerFacts, meta: MessageMeta) -> u64 {
-        let digits = |value: u64| u64::from(value.checked_ilog10().unwrap_or(0) + 1);
+    fn size(self, facts: &ConsumerFacts, from: Source<'_>, meta: MessageMeta) -> u64 {
+        let overhead = overhead_bytes(from.bodies.is_some(), meta.has_headers);
+        let mut message = u64::from(meta.size).saturating_sub(overhead);
+        // How much of a message with headers is payload the index does not know: then all of it counts.
+        if facts.headers_only && !meta.has_headers {
+            let subject = subject_bytes(from, meta);
+            message = subject + SIZE_HEADERS_BYTES + digits(message.saturating_sub(subject));
+        }
         let reply = facts.ack_prefix.len() as u64
             + digits(u64::from(self.deliveries))
             + digits(self.seq)
@@ -360,7 +400,12 @@ impl Numbers {
             + digits(meta.time.unsigned_abs())
             + digits(self.pending)
             + 4;
-        u64::from(meta.size).saturating_sub(RECORD_OVERHEAD_BYTES) + reply
+        message + reply
+    }
+
+    /// The same for a push consumer's window, which counts the subject that it delivers on.
+    fn pushed_size(self, facts: &ConsumerFacts, from: Source<'_>, meta: MessageMeta, push: &Push) -> u64 {
+        self.size(facts, from, meta).saturating_sub(subject_bytes(from, meta)) + push.subject.len() as u64
     }
 }
 
@@ -381,7 +426,7 @@ impl Consumer {
             say(reply, StatusKind::PushBased);
             return;
         }
-        lead.last_used = lead.last_used.max(now);
+        lead.used(now);
         let available = lead.available();
         if lead.waiting.request(now, &self.rules, available, request, reply, &mut say) {
             drop(say);
@@ -396,7 +441,7 @@ impl Consumer {
         let Some(push) = &mut lead.push else { return };
         if push.active != active {
             push.set_active(now, active);
-            lead.last_used = lead.last_used.max(now);
+            lead.used(now);
         }
         super::redeliver::wake(lead, &self.rules, key, out);
     }
@@ -411,11 +456,11 @@ impl Consumer {
     }
 
     /// The owner of this reply subject is gone.
-    pub(crate) fn drop_waiting(&mut self, now: i64, reply: &[u8]) {
+    pub(crate) fn drop_waiting(&mut self, reply: &[u8]) {
         if let Some(lead) = &mut self.lead
             && lead.waiting.drop_reply(reply)
         {
-            lead.last_used = lead.last_used.max(now);
+            lead.forget_use();
         }
     }
 }

@@ -58,6 +58,11 @@ impl Push {
         self.active && self.flow.as_ref().is_none_or(|flow| flow.outstanding <= flow.window)
     }
 
+    /// True if a window is kept: sizes matter.
+    pub(crate) fn counts_bytes(&self) -> bool {
+        self.flow.is_some()
+    }
+
     pub(crate) fn set_active(&mut self, now: i64, active: bool) {
         self.active = active;
         self.next_heartbeat = if active && self.heartbeat > 0 { now.saturating_add(self.heartbeat) } else { i64::MAX };

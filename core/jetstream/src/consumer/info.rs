@@ -12,7 +12,11 @@ impl Consumer {
     pub(crate) fn info(&self, now: i64) -> ConsumerInfo {
         let lead = self.lead.as_deref();
         let delivered = lead.map_or(self.state.delivered, super::Lead::shown);
-        let floor = lead.map_or(self.state.floor, |lead| lead.floor().min_sseq(delivered.sseq));
+        let floor = match lead {
+            None => self.state.floor,
+            Some(lead) if self.rules.acks() => lead.shown_floor,
+            Some(_) => delivered,
+        };
         let at = |position: crate::id::Position, when: Option<i64>| SequenceInfo {
             consumer_seq: position.cseq,
             stream_seq: position.sseq,
@@ -26,15 +30,24 @@ impl Consumer {
             config: Some((*self.config).clone()),
             delivered: at(delivered, lead.and_then(|lead| lead.last_delivered)),
             ack_floor: at(floor, lead.and_then(|lead| lead.last_acked)),
-            num_ack_pending: lead.map_or(0, |lead| lead.pending.len() as u64),
-            num_redelivered: lead.map_or(0, |lead| lead.pending.redelivered() as u64),
+            num_ack_pending: lead.map_or(0, |lead| (lead.pending.len() - lead.pending.unsent()) as u64),
+            num_redelivered: lead.map_or(0, |lead| self.redelivered(lead)),
             num_waiting: lead.map_or(0, |lead| lead.waiting.len() as u64),
-            num_pending: lead.map_or(0, |lead| lead.num_pending),
+            num_pending: lead.map_or(0, super::Lead::still_to_come),
             push_bound: lead.and_then(|lead| lead.push.as_ref()).is_some_and(|push| push.active),
             paused: pause > 0,
             pause_remaining: Nanos(pause),
             ts: Time::from_unix_ns(now),
             ..ConsumerInfo::default()
+        }
+    }
+
+    /// What was sent again and not acknowledged, whether it will be sent once more or not. With `max_deliver` 1 nothing is
+    /// sent again.
+    fn redelivered(&self, lead: &super::Lead) -> u64 {
+        match self.rules.max_deliver {
+            1 => 0,
+            _ => lead.pending.redelivered() as u64 + lead.spent.len(),
         }
     }
 
@@ -45,7 +58,7 @@ impl Consumer {
             account: self.facts.account.clone(),
             stream: self.facts.stream.clone(),
             consumer: self.facts.durable.then(|| self.facts.name.clone()),
-            pending: lead.map_or(0, |lead| lead.num_pending),
+            pending: lead.map_or(0, super::Lead::still_to_come),
             ack_pending: lead.map_or(0, |lead| lead.pending.len() as u64),
             waiting: lead.map_or(0, |lead| lead.waiting.len() as u64),
             delivered_total: counters.delivered,

@@ -3,16 +3,16 @@
 use forebay_store::{Matcher, StreamIndex};
 
 use super::flow::Push;
-use super::pending::Pending;
+use super::pending::{Entry, Pending};
 use super::pull::WaitQueue;
 use super::replicated::Replicated;
 use super::rules::Rules;
-use super::settled::Settled;
+use super::seq_set::SeqSet;
 use super::start::LastList;
 use super::status::{Status, StatusKind};
 use super::{ConsumerFacts, Filters};
 use crate::command::{ConsumerCommand, Progress, SettleReason, number};
-use crate::effect::Proposals;
+use crate::effect::{Advisory, Proposals};
 use crate::id::Position;
 use crate::limits::{MARK_BATCH_MAX, SETTLE_BATCH_MAX};
 
@@ -48,7 +48,12 @@ pub(crate) struct Lead {
     /// The last message that was sent for the first time: what CONSUMER.INFO shows. `delivered` is also past what the
     /// filters leave out.
     pub(crate) shown: u64,
+    /// The ack floor that CONSUMER.INFO shows: nats-server moves it when an ack comes, and not when a message is given
+    /// up. [`Lead::floor`] is the one that counts.
+    pub(crate) shown_floor: Position,
     pub(crate) pending: Pending,
+    /// Given up, and not acknowledged since.
+    pub(crate) spent: SeqSet,
     /// Messages above `delivered` that match: exact.
     pub(crate) num_pending: u64,
     pub(crate) matcher: Matcher,
@@ -59,14 +64,16 @@ pub(crate) struct Lead {
     /// The former leader may have delivered up to here: acks for it are believed.
     pub(crate) ahead_through: u64,
     /// Settled above `delivered`.
-    pub(crate) ahead: Settled,
+    pub(crate) ahead: SeqSet,
     pub(crate) unlogged: Unlogged,
     /// On the shard's list of those with something unlogged.
     pub(crate) listed: bool,
     /// When a pause ends.
     pub(crate) resume_at: Option<i64>,
     /// When somebody last used it.
-    pub(crate) last_used: i64,
+    last_used: i64,
+    /// Until then somebody may still be at work on what was delivered, as far as is known.
+    busy_until: i64,
     pub(crate) last_delivered: Option<i64>,
     pub(crate) last_acked: Option<i64>,
     /// Changes when outstanding candidates lose their meaning.
@@ -78,6 +85,8 @@ pub(crate) struct Lead {
     pub(crate) counters: Counters,
     /// The earliest time for which the shard's timer has this consumer.
     pub(crate) armed: i64,
+    /// Scratch space.
+    pub(crate) scratch: Vec<u64>,
 }
 
 impl Lead {
@@ -95,7 +104,9 @@ impl Lead {
         let mut lead = Self {
             delivered,
             shown: delivered.sseq,
+            shown_floor: delivered,
             pending: Pending::default(),
+            spent: state.spent.clone(),
             num_pending,
             matcher,
             waiting: WaitQueue::default(),
@@ -107,6 +118,7 @@ impl Lead {
             listed: false,
             resume_at: resume_at(rules, now),
             last_used: now,
+            busy_until: i64::MIN,
             last_delivered: None,
             last_acked: None,
             generation: 0,
@@ -114,10 +126,12 @@ impl Lead {
             judged: false,
             counters: Counters::default(),
             armed: i64::MAX,
+            scratch: Vec::new(),
         };
         if rules.acks() {
             lead.rebuild_pending(rules, state, index, now);
         }
+        lead.shown_floor = lead.floor().min_sseq(lead.shown);
         lead
     }
 
@@ -158,6 +172,39 @@ impl Lead {
         Position { cseq: self.delivered.cseq, sseq: self.shown }
     }
 
+    /// Moves the floor for people after `entry` was settled (nats-server `consumerFileStore.UpdateAcks`).
+    pub(crate) fn move_shown_floor(&mut self, entry: &Entry) {
+        let Some(oldest) = self.pending.front() else {
+            self.shown_floor = self.shown();
+            return;
+        };
+        if entry.cseq == self.shown_floor.cseq + 1 {
+            self.shown_floor = Position { cseq: oldest.cseq - 1, sseq: oldest.sseq - 1 };
+        }
+    }
+
+    /// The same after a purge up to `before`.
+    pub(crate) fn purge_shown_floor(&mut self, before: u64) {
+        match self.pending.front() {
+            None => self.shown_floor = self.shown(),
+            Some(oldest) if self.shown_floor.sseq < before => {
+                self.shown_floor = Position { cseq: oldest.cseq - 1, sseq: before };
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Somebody uses the consumer.
+    pub(crate) fn used(&mut self, now: i64) {
+        self.last_used = self.last_used.max(now);
+        self.busy_until = i64::MIN;
+    }
+
+    /// Messages that match and were not sent yet: those that a client still waits for.
+    pub(crate) fn still_to_come(&self) -> u64 {
+        self.num_pending + self.pending.unsent() as u64
+    }
+
     /// What could be delivered now.
     pub(crate) fn available(&self) -> u64 {
         self.num_pending + self.pending.redeliverable() as u64
@@ -191,16 +238,30 @@ impl Lead {
         self.judged && fresh && self.blocked_at <= self.delivered.sseq
     }
 
-    pub(crate) fn handle_update(&mut self, old: &Rules, new: &Rules, facts: &ConsumerFacts, now: i64) {
+    pub(crate) fn handle_update(
+        &mut self,
+        old: &Rules,
+        new: &Rules,
+        facts: &ConsumerFacts,
+        now: i64,
+        advisories: &mut Vec<Advisory>,
+    ) {
         self.pending.shift(new.wait(1) - old.wait(1));
         self.generation += 1;
         self.blocked_at = 0;
-        self.last_used = now;
+        self.used(now);
         self.resume_at = resume_at(new, now);
         let subject = facts.deliver_subject.as_deref();
-        if self.push.as_ref().map(|push| &*push.subject) != subject {
-            self.push = push(new, facts);
+        if self.push.as_ref().map(|push| &*push.subject) == subject {
+            return;
         }
+        self.push = push(new, facts);
+        // Whoever listens on the new subject gets what the old one's listeners did not acknowledge (nats-server
+        // `forceExpirePending`).
+        let mut unacked = std::mem::take(&mut self.scratch);
+        self.pending.unacked(&mut unacked);
+        unacked.drain(..).for_each(|sseq| self.redeliver(facts.key, new, sseq, advisories));
+        self.scratch = unacked;
     }
 
     /// The earliest moment at which [`super::Consumer::handle_timeout`] has something to do.
@@ -215,14 +276,32 @@ impl Lead {
         Some(at).filter(|at| *at != i64::MAX)
     }
 
-    /// When the consumer will have been unused for too long.
+    /// Whoever used the consumer is gone: whether somebody else does is looked at anew.
+    pub(crate) fn forget_use(&mut self) {
+        self.busy_until = i64::MIN;
+    }
+
+    /// When the consumer may have been unused for too long: then [`Lead::look_for_use`] knows more.
     pub(crate) fn inactive_at(&self, rules: &Rules) -> Option<i64> {
-        let unused = match &self.push {
-            Some(push) => !push.active,
-            None => self.waiting.is_empty(),
-        };
-        (rules.inactive_threshold > 0 && unused && !self.unlogged.delete)
-            .then(|| self.last_used.saturating_add(rules.inactive_threshold))
+        let bound = self.push.as_ref().is_some_and(|push| push.active);
+        (rules.inactive_threshold > 0 && !bound && !self.unlogged.delete)
+            .then(|| self.last_used.saturating_add(rules.inactive_threshold).max(self.busy_until))
+    }
+
+    /// Nobody was heard of for the threshold: deletes the consumer, unless requests wait or a pull consumer's messages
+    /// may still be worked on (nats-server `deleteNotActive`). True if it depends on whether the owners of the waiting
+    /// requests are still there.
+    pub(crate) fn look_for_use(&mut self, rules: &Rules, now: i64) -> bool {
+        if !self.waiting.is_empty() {
+            self.busy_until = now.saturating_add(rules.inactive_threshold);
+            return true;
+        }
+        let last = if self.push.is_some() { None } else { self.pending.last_deadline(|count| rules.wait(count)) };
+        match last.map(|last| last.saturating_add(rules.inactive_threshold)).filter(|until| *until > now) {
+            Some(until) => self.busy_until = until,
+            None => self.unlogged.delete = true,
+        }
+        false
     }
 
     /// Turns what the log does not know into commands. Without `all` only what somebody waits for.
@@ -231,27 +310,32 @@ impl Lead {
         let progress = Progress { delivered: self.delivered, floor: self.floor() };
         let mut told = false;
         let unlogged = &mut self.unlogged;
-        let parts = unlogged.acks.len().div_ceil(SETTLE_BATCH_MAX);
-        for (part, chunk) in chunks(&unlogged.acks).enumerate() {
-            // The floor covers all of them: it must not be durable before the last, or a removal could be missed.
-            let floor = if part + 1 == parts { progress.floor } else { Position::default() };
-            let progress = Progress { floor, ..progress };
-            let command = ConsumerCommand::Acks { consumer, progress, runs: chunk };
+        // The floor covers all of them: it must not be known before the last. What was given up comes first, as what is
+        // settled already would not be taken for given up.
+        let mut left = chunks(&unlogged.gave_up).count() + chunks(&unlogged.acks).count();
+        let mut progress_of_next = || {
+            left -= 1;
+            Progress { floor: if left == 0 { progress.floor } else { Position::default() }, ..progress }
+        };
+        for chunk in chunks(&unlogged.gave_up) {
+            let (progress, reason) = (progress_of_next(), SettleReason::GaveUp);
+            let command = ConsumerCommand::Settled { consumer, progress, reason, runs: chunk.to_vec() };
+            out.push(number::SETTLED, stream, |body| command.encode(body));
+            told = true;
+        }
+        for chunk in chunks(&unlogged.acks) {
+            let command = ConsumerCommand::Acks { consumer, progress: progress_of_next(), runs: chunk.to_vec() };
             out.push(number::ACKS, stream, |body| command.encode(body));
             told = true;
         }
-        let settled = [(SettleReason::GaveUp, &unlogged.gave_up), (SettleReason::Skipped, &unlogged.skipped)];
-        for (reason, runs) in settled {
-            if reason == SettleReason::Skipped && !all && unlogged.acks.is_empty() {
-                continue;
-            }
-            for chunk in chunks(runs) {
-                let command = ConsumerCommand::Settled { consumer, progress, reason, runs: chunk };
-                out.push(number::SETTLED, stream, |body| command.encode(body));
-                told = true;
-            }
-        }
         let skips_wait = !all && unlogged.acks.is_empty();
+        let skipped: &[(u64, u64)] = if skips_wait { &[] } else { &unlogged.skipped };
+        for chunk in chunks(skipped) {
+            let reason = SettleReason::Skipped;
+            let command = ConsumerCommand::Settled { consumer, progress, reason, runs: chunk.to_vec() };
+            out.push(number::SETTLED, stream, |body| command.encode(body));
+            told = true;
+        }
         unlogged.acks.clear();
         unlogged.gave_up.clear();
         if !skips_wait {
@@ -277,7 +361,7 @@ impl Lead {
     pub(crate) fn take_delete(&mut self, facts: &ConsumerFacts, out: &mut Proposals) {
         if std::mem::take(&mut self.unlogged.delete) {
             // Until the command is applied, nothing asks again.
-            self.last_used = i64::MAX;
+            self.busy_until = i64::MAX;
             let command = ConsumerCommand::Delete { consumer: facts.key.consumer };
             out.push(number::CONSUMER_DELETE, facts.key.stream, |body| command.encode(body));
         }
@@ -320,13 +404,13 @@ fn push(rules: &Rules, facts: &ConsumerFacts) -> Option<Push> {
     Some(Push::new(rules, subject, &facts.stream, &facts.name))
 }
 
-fn ahead(state: &Replicated) -> Settled {
+fn ahead(state: &Replicated) -> SeqSet {
     let mut ahead = state.settled.clone();
     ahead.forget_through(state.delivered.sseq);
     ahead
 }
 
 /// Splits runs so that no command carries more than [`SETTLE_BATCH_MAX`] of them.
-fn chunks(runs: &[(u64, u64)]) -> impl Iterator<Item = Vec<(u64, u64)>> {
-    runs.chunks(SETTLE_BATCH_MAX).map(<[(u64, u64)]>::to_vec)
+fn chunks(runs: &[(u64, u64)]) -> std::slice::Chunks<'_, (u64, u64)> {
+    runs.chunks(SETTLE_BATCH_MAX)
 }

@@ -20,7 +20,7 @@ mod pull;
 mod redeliver;
 mod replicated;
 mod rules;
-mod settled;
+mod seq_set;
 mod start;
 pub mod status;
 
@@ -41,7 +41,7 @@ pub(crate) use self::filter::Filters;
 pub(crate) use self::lead::Lead;
 pub(crate) use self::replicated::Replicated;
 pub(crate) use self::rules::Rules;
-use crate::effect::{LeaderOut, Proposals};
+use crate::effect::{Advisory, LeaderOut, Proposals};
 use crate::id::{ConsumerKey, Position};
 use crate::stream::StreamFacts;
 
@@ -128,8 +128,10 @@ impl Consumer {
 
     /// True if the stream may remove the message as far as this consumer is concerned (interest retention).
     pub(crate) fn is_done_with(&self, seq: u64, subject: &[u8]) -> bool {
-        let settled = if self.rules.acks() { self.state.is_settled(seq) } else { seq <= self.state.delivered.sseq };
-        settled || !self.filters.matches(subject)
+        // What was given up is nobody's any more, but no client said that it may go.
+        let acked = || self.state.is_settled(seq) && !self.state.spent.contains(seq);
+        let done = if self.rules.acks() { acked() } else { seq <= self.state.delivered.sseq };
+        done || !self.filters.matches(subject)
     }
 
     /// A message was stored. True if the consumer should be woken. One below where the consumer starts is not for it.
@@ -143,21 +145,29 @@ impl Consumer {
         lead.wants_wake(&self.rules)
     }
 
-    /// A message is about to be removed from the stream.
+    /// A message is about to be removed from the stream. True if the consumer should be woken: there may be room under
+    /// `max_ack_pending` now.
     #[inline]
-    pub(crate) fn handle_removed(&mut self, seq: u64, subject: &[u8]) {
-        let Some(lead) = &mut self.lead else { return };
+    pub(crate) fn handle_removed(&mut self, seq: u64, subject: &[u8], now: i64) -> bool {
+        self.state.spent.remove(seq);
+        let Some(lead) = &mut self.lead else { return false };
+        if lead.spent.remove(seq) {
+            lead.last_acked = Some(now);
+        }
         if seq <= lead.delivered.sseq {
-            if lead.pending.settle(seq).is_some() {
-                lead.unlogged.dirty = true;
-            }
-            return;
+            let Some(entry) = lead.pending.settle(seq) else { return false };
+            // nats-server takes it for a terminated one.
+            lead.move_shown_floor(&entry);
+            lead.last_acked = Some(now);
+            lead.unlogged.dirty = true;
+            return lead.wants_wake(&self.rules);
         }
         let listed = self.state.last_list.as_ref().is_none_or(|list| list.admits(seq));
         if listed && self.filters.matches(subject) {
             debug_assert!(lead.num_pending > 0, "num_pending is exact");
             lead.num_pending = lead.num_pending.saturating_sub(1);
         }
+        false
     }
 
     /// Everything below `first` is gone by request: the position moves on (nats-server `consumer.purge`).
@@ -169,9 +179,15 @@ impl Consumer {
             lead.unlogged.dirty = true;
         }
         lead.shown = lead.shown.max(before);
+        lead.purge_shown_floor(before);
     }
 
-    /// The config changed by command.
+    /// The stream's config changed.
+    pub(crate) fn apply_stream_update(&mut self, stream: &StreamConfig) {
+        self.rules = Rules::new(&self.config, stream);
+    }
+
+    /// The config changed by command. True if the consumer should be woken.
     pub(crate) fn apply_update(
         &mut self,
         facts: Arc<ConsumerFacts>,
@@ -179,22 +195,33 @@ impl Consumer {
         stream: &StreamConfig,
         index: &StreamIndex,
         now: i64,
-    ) {
+        advisories: &mut Vec<Advisory>,
+    ) -> bool {
         let rules = Rules::new(&config, stream);
         self.facts = facts;
         self.filters = Filters::new(&config);
         if let Some(lead) = &mut self.lead {
-            lead.handle_update(&self.rules, &rules, &self.facts, now);
+            lead.handle_update(&self.rules, &rules, &self.facts, now, advisories);
         }
         self.config = config;
         self.rules = rules;
         self.recount(index);
+        self.lead.as_mut().is_some_and(|lead| lead.wants_wake(&self.rules))
     }
 
     /// This server leads from now on.
     pub(crate) fn lead(&mut self, index: &StreamIndex, now: i64) {
         let lead = Lead::new(&self.facts, &self.rules, &self.filters, &self.state, index, now);
         self.lead = Some(Box::new(lead));
+    }
+
+    /// This server leads a consumer that was made just now: nobody led it before, so whoever acks what it has not
+    /// delivered means another one of its name.
+    pub(crate) fn lead_first(&mut self, index: &StreamIndex, now: i64) {
+        self.lead(index, now);
+        if let Some(lead) = &mut self.lead {
+            lead.ahead_through = 0;
+        }
     }
 
     /// Turns what the log does not know into commands. True if something is left for the tick.

@@ -25,6 +25,8 @@ pub(crate) enum Wait {
     Logging,
     /// Somebody to deliver it to.
     Ready,
+    /// Somebody to deliver to: then it is given up instead, as it was delivered often enough.
+    Spent,
     /// Nothing: a dead slot.
     Gone,
 }
@@ -38,11 +40,18 @@ pub(crate) struct Entry {
     pub(crate) cseq: u64,
     /// When it is delivered again.
     pub(crate) deadline: i64,
-    /// How often it was delivered; in `Logging` and `Ready` what the next delivery will be.
+    /// How often it was sent.
     pub(crate) deliveries: u32,
     pub(crate) wait: Wait,
     /// The time under which the heap has it, if `Timed`.
     armed: i64,
+}
+
+impl Entry {
+    /// Its next delivery was decided.
+    fn is_on_its_way(&self) -> bool {
+        matches!(self.wait, Wait::Logging | Wait::Ready)
+    }
 }
 
 /// The ring.
@@ -52,8 +61,10 @@ pub(crate) struct Pending {
     /// How many entries ever left at the front: turns indexes into positions that stay.
     base: u64,
     live: usize,
-    /// Entries delivered more than once, or about to be.
+    /// Entries sent more than once.
     redelivered: usize,
+    /// Entries that were never sent: reserved, until that is durable.
+    unsent: usize,
     /// Position of the first entry that may be `Fresh`.
     fresh: u64,
     timed: BinaryHeap<Reverse<(i64, u64)>>,
@@ -67,11 +78,17 @@ impl Pending {
         self.live
     }
 
+    /// Entries that were sent more than once.
     pub(crate) fn redelivered(&self) -> usize {
         self.redelivered
     }
 
-    /// Entries that will be delivered again as soon as somebody asks.
+    /// Entries that were reserved for a first delivery and not sent yet.
+    pub(crate) fn unsent(&self) -> usize {
+        self.unsent
+    }
+
+    /// Entries that are looked at again as soon as somebody asks.
     pub(crate) fn redeliverable(&self) -> usize {
         self.ready_live + self.logging
     }
@@ -131,26 +148,36 @@ impl Pending {
         true
     }
 
-    /// The entry will be delivered again once its new count is durable. Returns that count.
+    /// The entry will be delivered again once its next count is durable. Returns that count.
     pub(crate) fn begin_logging(&mut self, sseq: u64) -> Option<u32> {
         let at = self.find(sseq)?;
-        let entry = self.ring.get_mut(at)?;
-        if matches!(entry.wait, Wait::Logging | Wait::Ready) {
-            return None;
-        }
-        self.redelivered += usize::from(entry.deliveries == 1);
-        entry.deliveries = entry.deliveries.saturating_add(1);
-        entry.wait = Wait::Logging;
-        let count = entry.deliveries;
+        let count = self.ring.get(at).filter(|entry| !entry.is_on_its_way())?.deliveries.saturating_add(1);
+        self.leave_queue(at);
+        self.ring.get_mut(at)?.wait = Wait::Logging;
         self.logging += 1;
         self.advance_fresh();
         Some(count)
     }
 
+    /// The entry was delivered often enough: whoever is next to ask makes that final.
+    pub(crate) fn queue_spent(&mut self, sseq: u64) {
+        let Some(at) = self.find(sseq) else { return };
+        if self.ring.get(at).is_none_or(|entry| entry.is_on_its_way() || entry.wait == Wait::Spent) {
+            return;
+        }
+        if let Some(entry) = self.ring.get_mut(at) {
+            entry.wait = Wait::Spent;
+        }
+        self.ready_live += 1;
+        self.ready.push_back(sseq);
+        self.advance_fresh();
+    }
+
     /// A first delivery that must be durable before it is sent (`max_deliver` 1).
     pub(crate) fn push_logging(&mut self, sseq: u64, cseq: u64) {
-        self.ring.push_back(Entry { sseq, cseq, deadline: 0, deliveries: 1, wait: Wait::Logging, armed: 0 });
+        self.ring.push_back(Entry { sseq, cseq, deadline: 0, deliveries: 0, wait: Wait::Logging, armed: 0 });
         self.live += 1;
+        self.unsent += 1;
         self.logging += 1;
         self.advance_fresh();
     }
@@ -169,11 +196,11 @@ impl Pending {
         true
     }
 
-    /// The next entry to deliver again; it stays first until [`Pending::sent`].
+    /// The next entry to deliver again, or to give up; it stays first until [`Pending::sent`] or something else was done.
     pub(crate) fn peek_ready(&mut self) -> Option<Entry> {
         while let Some(sseq) = self.ready.front().copied() {
             match self.find(sseq).and_then(|at| self.ring.get(at)) {
-                Some(entry) if entry.wait == Wait::Ready => return Some(*entry),
+                Some(entry) if matches!(entry.wait, Wait::Ready | Wait::Spent) => return Some(*entry),
                 _ => self.ready.pop_front(),
             };
         }
@@ -185,7 +212,29 @@ impl Pending {
         if self.ready.front() == Some(&sseq) {
             self.ready.pop_front();
         }
+        if let Some(entry) = self.find(sseq).and_then(|at| self.ring.get_mut(at)) {
+            entry.deliveries = entry.deliveries.saturating_add(1);
+            self.unsent -= usize::from(entry.deliveries == 1);
+            self.redelivered += usize::from(entry.deliveries == 2);
+        }
         self.retime(sseq, deadline);
+    }
+
+    /// Appends every entry that waits for its ack, in the order of first delivery.
+    pub(crate) fn unacked(&self, out: &mut Vec<u64>) {
+        let waits = |entry: &&Entry| matches!(entry.wait, Wait::Fresh | Wait::Timed);
+        out.extend(self.ring.iter().filter(waits).map(|entry| entry.sseq));
+    }
+
+    /// The last moment at which an ack may still come: of what waits for somebody to deliver it to, `wait` after its
+    /// time was over.
+    pub(crate) fn last_deadline(&self, wait: impl Fn(u32) -> i64) -> Option<i64> {
+        let of = |entry: &Entry| match entry.wait {
+            Wait::Gone => None,
+            Wait::Fresh | Wait::Timed => Some(entry.deadline),
+            Wait::Logging | Wait::Ready | Wait::Spent => Some(entry.deadline.saturating_add(wait(entry.deliveries))),
+        };
+        self.ring.iter().filter_map(of).max()
     }
 
     /// When [`Pending::expire`] would find something.
@@ -274,6 +323,7 @@ impl Pending {
         let entry = *slot;
         slot.wait = Wait::Gone;
         self.redelivered -= usize::from(entry.deliveries > 1);
+        self.unsent -= usize::from(entry.deliveries == 0);
         self.live -= 1;
         if at == 0 {
             while self.ring.pop_front_if(|front| front.wait == Wait::Gone).is_some() {
@@ -288,7 +338,7 @@ impl Pending {
 
     fn leave_queue(&mut self, at: usize) {
         match self.ring.get(at).map(|entry| entry.wait) {
-            Some(Wait::Ready) => self.ready_live -= 1,
+            Some(Wait::Ready | Wait::Spent) => self.ready_live -= 1,
             Some(Wait::Logging) => self.logging -= 1,
             _ => {}
         }
@@ -357,9 +407,38 @@ mod tests {
         assert_eq!(pending.begin_logging(5), None);
         assert!(pending.peek_ready().is_none());
         assert!(pending.make_ready(5));
-        assert_eq!(pending.peek_ready().map(|entry| entry.deliveries), Some(2));
+        assert_eq!(pending.peek_ready().map(|entry| entry.deliveries), Some(1));
+        assert_eq!(pending.redelivered(), 0, "nobody has got it again");
         pending.sent(5, 20);
         assert_eq!((pending.redeliverable(), pending.redelivered(), pending.poll_timeout()), (0, 1, Some(20)));
+    }
+
+    #[test]
+    fn what_is_spent_waits_in_line_and_may_be_delivered_after_all() {
+        let mut pending = Pending::default();
+        pending.push(5, 1, 10);
+        pending.queue_spent(5);
+        pending.queue_spent(5);
+        assert_eq!((pending.redeliverable(), pending.poll_timeout()), (1, None));
+        assert_eq!(pending.peek_ready().map(|entry| entry.wait), Some(Wait::Spent));
+        assert_eq!(pending.begin_logging(5), Some(2));
+        assert!(pending.peek_ready().is_none());
+        assert!(pending.make_ready(5));
+        pending.sent(5, 20);
+        assert_eq!((pending.redeliverable(), pending.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_reserved_first_delivery_counts_as_unsent() {
+        let mut pending = Pending::default();
+        pending.push_logging(3, 1);
+        pending.push_logging(4, 2);
+        assert_eq!(pending.unsent(), 2);
+        assert!(pending.make_ready(3));
+        pending.sent(3, 20);
+        assert_eq!((pending.unsent(), pending.redelivered()), (1, 0));
+        assert!(pending.settle(4).is_some());
+        assert_eq!(pending.unsent(), 0);
     }
 
     #[derive(Clone, Debug)]
@@ -429,9 +508,8 @@ mod tests {
                         prop_assert_eq!(&out, &want);
                         for seq in out {
                             let entry = model.get_mut(&seq).unwrap();
-                            entry.1 += 1;
                             entry.2 = false;
-                            prop_assert_eq!(pending.begin_logging(seq), Some(entry.1));
+                            prop_assert_eq!(pending.begin_logging(seq), Some(entry.1 + 1));
                         }
                     }
                     Op::Ready => {
@@ -444,7 +522,7 @@ mod tests {
                     Op::Send => if let Some(entry) = pending.peek_ready() {
                         pending.sent(entry.sseq, now + 30);
                         let model = model.get_mut(&entry.sseq).unwrap();
-                        (model.0, model.2) = (now + 30, true);
+                        *model = (now + 30, model.1 + 1, true);
                     },
                 }
                 prop_assert_eq!(pending.len(), model.len());

@@ -9,14 +9,15 @@ use std::sync::Arc;
 use forebay_api::pull::PullRequest;
 
 use super::rules::Rules;
-use super::status::StatusKind;
+use super::status::{Left, StatusKind};
 
 /// One waiting request.
 #[derive(Clone, Debug)]
 pub(crate) struct Waiting {
     pub(crate) reply: Arc<[u8]>,
-    /// Messages it still asks for.
-    left: u64,
+    /// Messages it still asks for. nats-server takes what was asked as it is: none, or fewer than none, is one, and is
+    /// told as what it was.
+    left: i64,
     /// Bytes it still takes; 0 is no limit.
     bytes_left: u64,
     delivered: u64,
@@ -59,9 +60,10 @@ impl WaitQueue {
 
     /// Messages that all requests together still ask for.
     pub(crate) fn wanted(&self) -> u64 {
-        self.queue.iter().fold(0, |sum, request| sum.saturating_add(request.left))
+        self.queue.iter().fold(0, |sum, request| sum.saturating_add(request.wanted()))
     }
 
+    /// The reply subjects in the order in which they are served.
     pub(crate) fn replies(&self) -> impl Iterator<Item = &Arc<[u8]>> {
         self.queue.iter().map(|request| &request.reply)
     }
@@ -89,6 +91,7 @@ impl WaitQueue {
             return false;
         }
         let expires = request.expires.ns();
+        let deadline = if expires == 0 { i64::MAX } else { now.saturating_add(expires) };
         if self.queue.len() >= rules.max_waiting {
             self.handle_timeout(now, super::Position::default(), say);
         }
@@ -100,7 +103,7 @@ impl WaitQueue {
             return false;
         }
         if request.no_wait {
-            if available == 0 && expires <= 0 {
+            if available == 0 && expires == 0 {
                 say(reply, StatusKind::NoMessages);
                 return false;
             }
@@ -112,10 +115,10 @@ impl WaitQueue {
         let heartbeat = request.idle_heartbeat.ns().max(0);
         let waiting = Waiting {
             reply: Arc::clone(reply),
-            left: u64::try_from(request.batch).unwrap_or(0).max(1),
+            left: request.batch,
             bytes_left: u64::try_from(request.max_bytes).unwrap_or(0),
             delivered: 0,
-            deadline: if expires > 0 { now.saturating_add(expires) } else { i64::MAX },
+            deadline,
             no_wait: request.no_wait,
             heartbeat,
             next_heartbeat: if heartbeat > 0 { now.saturating_add(heartbeat) } else { i64::MAX },
@@ -135,14 +138,14 @@ impl WaitQueue {
             let mut last = false;
             if request.bytes_left > 0 {
                 if size > request.bytes_left {
-                    let kind = StatusKind::MessageTooLarge { messages: request.left, bytes: request.bytes_left };
+                    let kind = StatusKind::MessageTooLarge { left: request.left() };
                     say(&request.reply, kind);
                     continue;
                 }
                 request.bytes_left -= size;
                 last = request.bytes_left == 0;
             }
-            request.left = if last { 0 } else { request.left - 1 };
+            request.left = if last { 0 } else { request.left.saturating_sub(1) };
             request.delivered += 1;
             if request.left > 0 {
                 request.next_heartbeat =
@@ -151,8 +154,7 @@ impl WaitQueue {
                 self.queue.push_back(request);
                 return Served::To(reply, None);
             }
-            let after = (request.bytes_left > 0)
-                .then_some(StatusKind::BatchCompleted { messages: 0, bytes: request.bytes_left });
+            let after = (request.bytes_left > 0).then(|| StatusKind::BatchCompleted { left: request.left() });
             return Served::To(request.reply, after);
         }
         Served::Nobody
@@ -203,9 +205,9 @@ impl WaitQueue {
     }
 
     /// Ends all, each with what `kind` makes of what it still asked for.
-    pub(crate) fn end_all(&mut self, kind: impl Fn(u64, u64) -> StatusKind, say: Say<'_>) {
+    pub(crate) fn end_all(&mut self, kind: impl Fn(Left) -> StatusKind, say: Say<'_>) {
         for request in self.queue.drain(..) {
-            say(&request.reply, kind(request.left, request.bytes_left));
+            say(&request.reply, kind(request.left()));
         }
         self.earliest = None;
     }
@@ -219,11 +221,24 @@ impl WaitQueue {
 
 impl Waiting {
     fn timeout(&self) -> StatusKind {
-        StatusKind::RequestTimeout { messages: self.left, bytes: self.bytes_left }
+        StatusKind::RequestTimeout { left: self.left() }
+    }
+
+    /// What it still asks for, as it is told.
+    fn left(&self) -> Left {
+        Left { messages: self.left, bytes: self.bytes_left }
+    }
+
+    /// Messages that it will still take.
+    fn wanted(&self) -> u64 {
+        self.left.max(1).unsigned_abs()
     }
 }
 
-/// The limits of the consumer's config.
+/// The highest priority of a request; 0 is served first.
+const PRIORITY_MAX: i64 = 9;
+
+/// The limits of the consumer's config, and what needs a priority policy: there are none yet.
 fn refuse(rules: &Rules, request: &PullRequest) -> Option<StatusKind> {
     let exceeded = |what: String| Some(StatusKind::Exceeded { what: what.into() });
     if rules.max_batch > 0 && request.batch > rules.max_batch {
@@ -234,6 +249,16 @@ fn refuse(rules: &Rules, request: &PullRequest) -> Option<StatusKind> {
     }
     if rules.max_bytes > 0 && request.max_bytes > rules.max_bytes {
         return exceeded(format!("MaxRequestMaxBytes of {}", rules.max_bytes));
+    }
+    let refused = |why: &str| Some(StatusKind::BadRequest { why: why.into() });
+    if request.min_pending != 0 || request.min_ack_pending != 0 {
+        return refused("Not a Overflow Priority consumer");
+    }
+    if !request.id.is_empty() {
+        return refused("Not a Pinned Client Priority consumer");
+    }
+    if !(0..=PRIORITY_MAX).contains(&request.priority) {
+        return refused("Priority must be between 0 and 9");
     }
     None
 }
@@ -280,7 +305,8 @@ mod tests {
         said.with(|say| queue.serve(1, 10, say));
         assert_eq!(queue.poll_timeout(), Some(100));
         said.with(|say| queue.handle_timeout(100, super::super::Position::default(), say));
-        assert_eq!(said.0, [("a".into(), StatusKind::RequestTimeout { messages: 2, bytes: 0 })]);
+        let left = Left { messages: 2, bytes: 0 };
+        assert_eq!(said.0, [("a".into(), StatusKind::RequestTimeout { left })]);
         assert!(queue.is_empty() && queue.poll_timeout().is_none());
     }
 
@@ -308,11 +334,23 @@ mod tests {
         said.with(|say| queue.request(0, &rules, 9, &small, &reply("a"), say));
         assert_eq!(said.with(|say| queue.serve(1, 60, say)), Served::To(reply("a"), None));
         assert_eq!(said.with(|say| queue.serve(1, 60, say)), Served::Nobody);
-        assert_eq!(said.0, [("a".into(), StatusKind::MessageTooLarge { messages: 4, bytes: 40 })]);
+        let left = Left { messages: 4, bytes: 40 };
+        assert_eq!(said.0, [("a".into(), StatusKind::MessageTooLarge { left })]);
         let one = PullRequest { max_bytes: 100, ..ask(1, 0) };
         said.with(|say| queue.request(0, &rules, 9, &one, &reply("b"), say));
-        let after = Some(StatusKind::BatchCompleted { messages: 0, bytes: 40 });
+        let after = Some(StatusKind::BatchCompleted { left: Left { messages: 0, bytes: 40 } });
         assert_eq!(said.with(|say| queue.serve(1, 60, say)), Served::To(reply("b"), after));
+    }
+
+    #[test]
+    fn a_request_for_none_is_for_one_and_is_told_what_it_asked() {
+        let (mut queue, mut said, rules) = (WaitQueue::default(), Said::default(), Rules::default());
+        said.with(|say| queue.request(0, &rules, 0, &ask(0, 100), &reply("a"), say));
+        said.with(|say| queue.request(0, &rules, 0, &ask(-3, 0), &reply("b"), say));
+        assert_eq!(queue.wanted(), 2);
+        assert_eq!(said.with(|say| queue.serve(101, 10, say)), Served::To(reply("b"), None));
+        assert_eq!(said.0, [("a".into(), StatusKind::RequestTimeout { left: Left::default() })]);
+        assert!(queue.is_empty());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use forebay_api::duration::Nanos;
 use forebay_api::stream::{Retention, Storage, StreamConfig};
 
 use crate::limits::{ACK_WAIT_DEFAULT_NS, MAX_WAITING_DEFAULT};
+use crate::mutant;
 
 /// What the machine looks at. Times in ns.
 #[derive(Clone, Debug)]
@@ -49,9 +50,12 @@ impl Rules {
         let ack = config.ack_policy;
         let acked = matches!(ack, AckPolicy::All | AckPolicy::Explicit);
         let retains = stream.retention != Retention::Limits;
-        // DESIGN §4.3: consumers with memory storage or without acks log only their creation and deletion; on
-        // streams that remove what is acked, the removal is the stream's state and must be logged all the same.
-        let kept = acked && !config.mem_storage && stream.storage == Storage::File;
+        // What is kept in memory, or ephemeral without acks, logs only its creation and deletion. On streams that remove
+        // what is acked, the removal is the stream's state and must be logged all the same.
+        let on_disk = !config.mem_storage && stream.storage == Storage::File;
+        let kept = acked && on_disk;
+        // A durable without acks goes on where it was (docs/adr/0008).
+        let resumes = !acked && on_disk && config.is_durable() && !mutant::active(mutant::POSITION_NOT_LOGGED);
         let max_deliver = u32::try_from(config.max_deliver).unwrap_or(0);
         Self {
             ack,
@@ -72,7 +76,7 @@ impl Rules {
             inactive_threshold: config.inactive_threshold.ns().max(0),
             pause_until: config.pause_until.filter(|at| !at.is_zero()).map_or(i64::MIN, |at| at.unix_ns()),
             logs_acks: kept || retains,
-            logs_delivered: kept || (retains && !acked),
+            logs_delivered: kept || resumes || (retains && !acked),
             logs_marks: kept,
             retains,
         }
@@ -98,8 +102,14 @@ impl Rules {
         self.max_deliver > 0 && deliveries >= self.max_deliver
     }
 
+    /// True if a message delivered so often is given up as soon as its ack is late. nats-server counts redeliveries here,
+    /// and the first as one: with `max_deliver` above 1, the last delivery is given up when the next one would be made.
+    pub(crate) fn gives_up_unasked(&self, deliveries: u32) -> bool {
+        self.max_deliver > 0 && deliveries.saturating_sub(1).max(1) >= self.max_deliver
+    }
+
     /// Even the first delivery must be durable before it is sent.
     pub(crate) fn logs_first(&self) -> bool {
-        self.logs_marks && self.max_deliver == 1
+        self.logs_marks && self.max_deliver == 1 && !mutant::active(mutant::FIRST_SENT_UNLOGGED)
     }
 }

@@ -49,7 +49,8 @@ pub(crate) fn start(
         DeliverPolicy::LastPerSubject if one_per_subject => first,
         DeliverPolicy::LastPerSubject => {
             let made = last_per_subject(filters, index);
-            let next = made.seqs.first().copied().unwrap_or(last + 1);
+            // Without one nats-server begins at the last message, which is none of them.
+            let next = made.seqs.first().copied().unwrap_or(last);
             list = Some(made);
             next
         }

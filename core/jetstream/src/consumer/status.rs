@@ -16,7 +16,16 @@ pub struct Status {
     pub kind: StatusKind,
 }
 
-/// What is said. `messages` and `bytes` are what the request still asked for.
+/// What a request still asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Messages, as the request counted them.
+    pub messages: i64,
+    /// Bytes; 0 if it had no limit.
+    pub bytes: u64,
+}
+
+/// What is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StatusKind {
     /// 100, with the positions.
@@ -40,26 +49,20 @@ pub enum StatusKind {
     NoMessages,
     /// 408, the time is over.
     RequestTimeout {
-        /// Messages.
-        messages: u64,
-        /// Bytes.
-        bytes: u64,
+        /// What is left of the request.
+        left: Left,
     },
     /// 408, others wait for what there is.
     RequestsPending,
     /// 409, the next message does not fit.
     MessageTooLarge {
-        /// Messages.
-        messages: u64,
-        /// Bytes.
-        bytes: u64,
+        /// What is left of the request.
+        left: Left,
     },
     /// 409, the batch is full and bytes are left.
     BatchCompleted {
-        /// Messages.
-        messages: u64,
-        /// Bytes.
-        bytes: u64,
+        /// What is left of the request.
+        left: Left,
     },
     /// 409, with the text after `Exceeded `.
     Exceeded {
@@ -72,17 +75,13 @@ pub enum StatusKind {
     PushBased,
     /// 409.
     LeadershipChange {
-        /// Messages.
-        messages: u64,
-        /// Bytes.
-        bytes: u64,
+        /// What is left of the request.
+        left: Left,
     },
     /// 409.
     ServerShutdown {
-        /// Messages.
-        messages: u64,
-        /// Bytes.
-        bytes: u64,
+        /// What is left of the request.
+        left: Left,
     },
 }
 
@@ -98,27 +97,25 @@ impl Status {
 
     /// Appends the header block (nats-server consumer.go, the `JsPull…` and `NATS/1.0` literals).
     pub fn encode_headers(&self, out: &mut Vec<u8>) {
-        let (line, left): (&str, Option<(u64, u64)>) = match &self.kind {
+        let (line, left): (&str, Option<Left>) = match &self.kind {
             StatusKind::IdleHeartbeat { last, stalled } => return encode_heartbeat(*last, stalled.as_deref(), out),
             StatusKind::BadRequest { why } => return encode_text(out, "400 Bad Request - ", why),
             StatusKind::Exceeded { what } => return encode_text(out, "409 Exceeded ", what),
             StatusKind::FlowControl { .. } => ("100 FlowControl Request", None),
             StatusKind::NoMessages => ("404 No Messages", None),
-            StatusKind::RequestTimeout { messages, bytes } => ("408 Request Timeout", Some((*messages, *bytes))),
+            StatusKind::RequestTimeout { left } => ("408 Request Timeout", Some(*left)),
             StatusKind::RequestsPending => ("408 Requests Pending", None),
-            StatusKind::MessageTooLarge { messages, bytes } => {
-                ("409 Message Size Exceeds MaxBytes", Some((*messages, *bytes)))
-            }
-            StatusKind::BatchCompleted { messages, bytes } => ("409 Batch Completed", Some((*messages, *bytes))),
+            StatusKind::MessageTooLarge { left } => ("409 Message Size Exceeds MaxBytes", Some(*left)),
+            StatusKind::BatchCompleted { left } => ("409 Batch Completed", Some(*left)),
             StatusKind::ConsumerDeleted => ("409 Consumer Deleted", None),
             StatusKind::PushBased => ("409 Consumer is push based", None),
-            StatusKind::LeadershipChange { messages, bytes } => ("409 Leadership Change", Some((*messages, *bytes))),
-            StatusKind::ServerShutdown { messages, bytes } => ("409 Server Shutdown", Some((*messages, *bytes))),
+            StatusKind::LeadershipChange { left } => ("409 Leadership Change", Some(*left)),
+            StatusKind::ServerShutdown { left } => ("409 Server Shutdown", Some(*left)),
         };
         out.extend_from_slice(b"NATS/1.0 ");
         out.extend_from_slice(line.as_bytes());
         out.extend_from_slice(b"\r\n");
-        if let Some((messages, bytes)) = left {
+        if let Some(Left { messages, bytes }) = left {
             put(out, format_args!("Nats-Pending-Messages: {messages}\r\nNats-Pending-Bytes: {bytes}\r\n"));
         }
         out.extend_from_slice(b"\r\n");
@@ -162,7 +159,7 @@ mod tests {
     fn statuses_are_nats_servers_bytes() {
         assert_eq!(text(StatusKind::NoMessages), "NATS/1.0 404 No Messages\r\n\r\n");
         assert_eq!(
-            text(StatusKind::RequestTimeout { messages: 3, bytes: 0 }),
+            text(StatusKind::RequestTimeout { left: Left { messages: 3, bytes: 0 } }),
             "NATS/1.0 408 Request Timeout\r\nNats-Pending-Messages: 3\r\nNats-Pending-Bytes: 0\r\n\r\n"
         );
         assert_eq!(

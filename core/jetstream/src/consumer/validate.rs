@@ -69,6 +69,21 @@ pub fn check_consumer(
     Ok(config)
 }
 
+/// Whether a complete configuration goes with its stream's: asked before the log as a part of [`check_consumer`], and again
+/// when the command is applied, since the stream may have been updated meanwhile. Decides from the two alone.
+///
+/// # Errors
+/// 10081, 10084, 10121, 10126, 10133, 10134, 10153.
+pub fn check_fits_stream(config: &ConsumerConfig, stream: &StreamConfig) -> Result<(), ApiError> {
+    check_replicas(config, stream)?;
+    if config.is_push() {
+        check_cycle(config, stream)?;
+    } else {
+        check_queue_acks(config, stream)?;
+    }
+    check_stream_limits(config, stream)
+}
+
 fn invalid<T>(rule: impl std::fmt::Display) -> Result<T, ApiError> {
     Err(ApiError::stream_invalid_config(rule))
 }
@@ -141,8 +156,7 @@ fn check_push(config: &ConsumerConfig, stream: &StreamConfig) -> Result<(), ApiE
     let subject = config.deliver_subject.as_bytes();
     rule(!is_literal(subject), ApiError::consumer_deliver_to_wildcards)?;
     rule(!is_valid_filter(subject), ApiError::consumer_invalid_deliver_subject)?;
-    let is_cycle = stream.subjects.iter().any(|captured| is_subset_of(subject, captured.as_bytes()));
-    rule(is_cycle, ApiError::consumer_deliver_cycle)?;
+    check_cycle(config, stream)?;
     rule(config.max_waiting != 0, ApiError::consumer_push_max_waiting)?;
     let unacked = config.max_ack_pending > 0 && config.ack_policy == AckPolicy::None;
     rule(unacked, ApiError::consumer_max_pending_ack_policy_required)?;
@@ -150,9 +164,21 @@ fn check_push(config: &ConsumerConfig, stream: &StreamConfig) -> Result<(), ApiE
     rule(heartbeat > Nanos::ZERO && heartbeat < SHORTEST_HEARTBEAT, ApiError::consumer_small_heartbeat)
 }
 
-fn check_pull(config: &ConsumerConfig, stream: &StreamConfig, limits: &Limits) -> Result<(), ApiError> {
+/// A stream that captures what its consumer delivers would feed itself.
+fn check_cycle(config: &ConsumerConfig, stream: &StreamConfig) -> Result<(), ApiError> {
+    let subject = config.deliver_subject.as_bytes();
+    let is_cycle = stream.subjects.iter().any(|captured| is_subset_of(subject, captured.as_bytes()));
+    rule(is_cycle, ApiError::consumer_deliver_cycle)
+}
+
+/// Who pulls from a work queue says when a message may go.
+fn check_queue_acks(config: &ConsumerConfig, stream: &StreamConfig) -> Result<(), ApiError> {
     let unacked = config.ack_policy == AckPolicy::None && stream.retention == Retention::WorkQueue;
-    rule(unacked, ApiError::consumer_pull_requires_ack)?;
+    rule(unacked, ApiError::consumer_pull_requires_ack)
+}
+
+fn check_pull(config: &ConsumerConfig, stream: &StreamConfig, limits: &Limits) -> Result<(), ApiError> {
+    check_queue_acks(config, stream)?;
     rule(config.rate_limit > 0, ApiError::consumer_pull_with_rate_limit)?;
     rule(config.max_waiting < 0, ApiError::consumer_max_waiting_negative)?;
     rule(config.idle_heartbeat > Nanos::ZERO, ApiError::consumer_hb_requires_push)?;
@@ -167,11 +193,18 @@ fn check_pull(config: &ConsumerConfig, stream: &StreamConfig, limits: &Limits) -
 }
 
 fn check_limits(config: &ConsumerConfig, stream: &StreamConfig, limits: &Limits) -> Result<(), ApiError> {
-    let of_stream = stream.consumer_limits;
-    for most in [limits.max_ack_pending, limits.account.max_ack_pending, of_stream.max_ack_pending] {
+    for most in [limits.max_ack_pending, limits.account.max_ack_pending] {
         if most > 0 && config.max_ack_pending > most {
             return Err(ApiError::consumer_max_pending_ack_excess(most));
         }
+    }
+    check_stream_limits(config, stream)
+}
+
+fn check_stream_limits(config: &ConsumerConfig, stream: &StreamConfig) -> Result<(), ApiError> {
+    let of_stream = stream.consumer_limits;
+    if of_stream.max_ack_pending > 0 && config.max_ack_pending > of_stream.max_ack_pending {
+        return Err(ApiError::consumer_max_pending_ack_excess(of_stream.max_ack_pending));
     }
     let longest = of_stream.inactive_threshold;
     if longest > Nanos::ZERO && config.inactive_threshold > longest {

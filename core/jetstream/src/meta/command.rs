@@ -32,6 +32,8 @@ pub enum MetaCommand {
         /// Its uid.
         uid: u64,
     },
+    /// The process that held the streams in memory has ended, and they have ended with it.
+    ForgetMemory,
 }
 
 impl MetaCommand {
@@ -43,6 +45,7 @@ impl MetaCommand {
             Self::Update { .. } => number::META_UPDATE,
             Self::Delete { .. } => number::META_DELETE,
             Self::Forget { .. } => number::META_FORGET,
+            Self::ForgetMemory => number::META_FORGET_MEMORY,
         }
     }
 
@@ -58,6 +61,7 @@ impl MetaCommand {
                 out.put_bytes(name.as_bytes());
             }
             Self::Forget { uid } => out.put_u64(*uid),
+            Self::ForgetMemory => {}
         }
     }
 
@@ -84,6 +88,7 @@ impl MetaCommand {
                 .text()
                 .and_then(|account| Ok(Self::Delete { account: account.to_owned(), name: r.text()?.to_owned() })),
             number::META_FORGET => r.u64().map(|uid| Self::Forget { uid }),
+            number::META_FORGET_MEMORY => Ok(Self::ForgetMemory),
             _ => return None,
         })
     }
@@ -103,6 +108,7 @@ mod tests {
                 MetaCommand::Update { account: account.clone(), config: config.clone() },
                 MetaCommand::Delete { account: account.clone(), name: name.clone() },
                 MetaCommand::Forget { uid },
+                MetaCommand::ForgetMemory,
             ] {
                 let mut bytes = Vec::new();
                 command.encode(&mut bytes);
@@ -111,7 +117,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_decode_or_fail_without_panic(number in 200u16..206, bytes: Vec<u8>) {
+        fn any_bytes_decode_or_fail_without_panic(number in 200u16..207, bytes: Vec<u8>) {
             let _ = MetaCommand::decode(number, &bytes);
         }
     }
@@ -123,6 +129,7 @@ mod tests {
             (MetaCommand::Update { account: "A".into(), config: b"{}".to_vec() }, 202, &[1, b'A', 2, b'{', b'}']),
             (MetaCommand::Delete { account: "A".into(), name: "S".into() }, 203, &[1, b'A', 1, b'S']),
             (MetaCommand::Forget { uid: 300 }, 204, &[0xac, 2]),
+            (MetaCommand::ForgetMemory, 205, &[]),
         ] {
             let mut bytes = Vec::new();
             command.encode(&mut bytes);

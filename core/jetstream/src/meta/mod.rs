@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub use assignment::Assignment;
 pub use command::MetaCommand;
 use forebay_api::error::ApiError;
-use forebay_api::stream::StreamConfig;
+use forebay_api::stream::{Storage, StreamConfig};
 use forebay_subject::filters_overlap;
 
 use crate::account::{AccountLimits, Reservation};
@@ -26,9 +26,10 @@ use crate::codec::{CodecError, Reader, Write};
 use crate::command::StreamCommand;
 use crate::effect::{ApiDone, Applied};
 use crate::id::{NO_WAITER, StreamUid};
+use crate::mutant;
 use crate::record::Record;
 use crate::shard::RestoreError;
-use crate::stream::update::is_same_stream;
+use crate::stream::update::{check_transition, is_same_stream};
 
 const VERSION: u8 = 1;
 
@@ -151,6 +152,12 @@ impl Meta {
         })
     }
 
+    /// True if a stream in memory is in the table.
+    #[must_use]
+    pub fn has_memory_streams(&self) -> bool {
+        self.all().any(|stream| stream.config.storage == Storage::Memory)
+    }
+
     /// Applies one record.
     pub fn apply(&mut self, record: &Record<'_>, at: Applied, fx: &mut MetaEffects) {
         self.applied = self.applied.max(at.index);
@@ -160,6 +167,10 @@ impl Meta {
             Ok(MetaCommand::Delete { account, name }) => self.apply_delete(&account, &name, at, fx),
             Ok(MetaCommand::Forget { uid }) => {
                 self.deleting.remove(&uid);
+                Ok(())
+            }
+            Ok(MetaCommand::ForgetMemory) => {
+                self.apply_forget_memory(fx);
                 Ok(())
             }
             Err(error) => {
@@ -180,6 +191,7 @@ impl Meta {
         for stream in self.all().filter(|stream| stream.shard == shard) {
             match has(stream.uid) {
                 None => todo.push(stream.create(NO_WAITER)),
+                Some(_) if mutant::active(mutant::MISSED_UPDATE_NOT_TOLD) => {}
                 Some(revision) if revision < stream.revision => todo.push(stream.update(NO_WAITER)),
                 Some(_) => {}
             }
@@ -273,10 +285,15 @@ impl Meta {
         fx: &mut MetaEffects,
     ) -> Result<(), ApiError> {
         let config = parse(config, at, fx)?;
+        let key = (Arc::from(account), Arc::from(config.name.as_str()));
+        let existing = self.streams.get(&key).ok_or_else(ApiError::stream_not_found)?;
+        // The config that the request was checked against may have been replaced since.
+        if !mutant::active(mutant::UPDATE_NOT_CHECKED) {
+            check_transition(&existing.config, &config)?;
+        }
         if self.overlaps(account, &config.name, &config.subjects) {
             return Err(ApiError::stream_subject_overlap());
         }
-        let key = (Arc::from(account), Arc::from(config.name.as_str()));
         let stream = self.streams.get_mut(&key).ok_or_else(ApiError::stream_not_found)?;
         stream.config = Arc::new(config);
         stream.revision += 1;
@@ -288,8 +305,17 @@ impl Meta {
         let key = (Arc::from(account), Arc::from(name));
         let stream = self.streams.remove(&key).ok_or_else(ApiError::stream_not_found)?;
         fx.todo.push(stream.todo(StreamCommand::Delete, at.waiter));
-        self.deleting.insert(stream.uid.0, stream);
+        if !mutant::active(mutant::DELETION_NOT_REMEMBERED) {
+            self.deleting.insert(stream.uid.0, stream);
+        }
         Ok(())
+    }
+
+    fn apply_forget_memory(&mut self, fx: &mut MetaEffects) {
+        for (_, stream) in self.streams.extract_if(.., |_, stream| stream.config.storage == Storage::Memory) {
+            fx.todo.push(stream.todo(StreamCommand::Delete, NO_WAITER));
+            self.deleting.insert(stream.uid.0, stream);
+        }
     }
 
     /// The shard with the fewest streams; the lowest number of several.

@@ -73,6 +73,43 @@ fn a_deleted_name_is_free_at_once_and_the_shard_is_told_until_it_is_done() {
 }
 
 #[test]
+fn an_update_is_held_against_the_config_of_its_turn() {
+    let mut bench = Bench::new();
+    bench.create("S", &["a"]).unwrap();
+    let update = |config: StreamConfig| {
+        let config = StreamConfig { name: "S".into(), subjects: vec!["a".into()], ..config };
+        MetaCommand::Update { account: "A".into(), config: forebay_api::json::to_vec(&config) }
+    };
+    // Both were asked for when the stream was still open.
+    assert!(bench.run(&update(StreamConfig { sealed: true, deny_purge: true, ..StreamConfig::default() })).is_ok());
+    assert_eq!(bench.run(&update(StreamConfig { max_msgs: 5, ..StreamConfig::default() })), Err(10052));
+    assert_eq!(bench.run(&update(StreamConfig { sealed: true, ..StreamConfig::default() })), Err(10052));
+    let gone = MetaCommand::Delete { account: "A".into(), name: "S".into() };
+    bench.run(&gone).unwrap();
+    assert_eq!(bench.run(&update(StreamConfig::default())), Err(10059));
+}
+
+#[test]
+fn streams_in_memory_are_forgotten_together() {
+    let mut bench = Bench::new();
+    bench.create("F", &["f"]).unwrap();
+    for name in ["M", "N"] {
+        let config = StreamConfig { name: name.into(), storage: Storage::Memory, ..StreamConfig::default() };
+        let config = forebay_api::json::to_vec(&config);
+        bench.run(&MetaCommand::Create { account: "A".into(), config }).unwrap();
+    }
+    assert!(bench.meta.has_memory_streams());
+    let todo = bench.run(&MetaCommand::ForgetMemory).unwrap();
+    assert_eq!(
+        todo.iter().map(|todo| (todo.uid.0, &todo.command)).collect::<Vec<_>>(),
+        [(2, &StreamCommand::Delete), (3, &StreamCommand::Delete)]
+    );
+    assert_eq!(bench.meta.all().map(|stream| stream.config.name.as_str()).collect::<Vec<_>>(), ["F"]);
+    assert_eq!(bench.meta.reconcile(1, |_| Some(1)).len() + bench.meta.reconcile(2, |_| Some(1)).len(), 2);
+    assert_eq!(bench.run(&MetaCommand::ForgetMemory).unwrap(), []);
+}
+
+#[test]
 fn an_update_counts_its_revision_and_a_shard_that_missed_it_is_told() {
     let mut bench = Bench::new();
     bench.create("S", &["a"]).unwrap();
@@ -84,4 +121,14 @@ fn an_update_counts_its_revision_and_a_shard_that_missed_it_is_told() {
     let missed = bench.meta.reconcile(1, |_| Some(1));
     assert_eq!(missed[0].command, todo[0].command);
     assert_eq!(bench.meta.reconcile(1, |_| Some(2)), []);
+}
+
+#[cfg(feature = "mutants")]
+#[test]
+fn mutants_are_found() {
+    use crate::mutant::{DELETION_NOT_REMEMBERED, MISSED_UPDATE_NOT_TOLD, UPDATE_NOT_CHECKED, is_found_by};
+    assert!(is_found_by(UPDATE_NOT_CHECKED, an_update_is_held_against_the_config_of_its_turn));
+    assert!(is_found_by(MISSED_UPDATE_NOT_TOLD, an_update_counts_its_revision_and_a_shard_that_missed_it_is_told));
+    let test = a_deleted_name_is_free_at_once_and_the_shard_is_told_until_it_is_done;
+    assert!(is_found_by(DELETION_NOT_REMEMBERED, test));
 }

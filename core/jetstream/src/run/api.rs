@@ -217,8 +217,8 @@ impl ApiBackend for JetStream {
         self.meta.lock().meta.admit_create(account, config, &AccountLimits::default(), &self.server_limits())
     }
 
-    fn has_interest(&self, account: &str, subject: &str) -> bool {
-        self.broker.account(account).interest.has_interest(subject.as_bytes())
+    fn has_interest(&self, account: &str, subject: &[u8]) -> bool {
+        self.broker.account(account).interest.has_interest(subject)
     }
 
     fn fresh_name(&self) -> String {

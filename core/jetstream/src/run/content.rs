@@ -159,6 +159,7 @@ impl Delivery {
     pub(super) fn judge_due(&mut self, thread: &mut ThreadState, due: Due, route: &ConsumerRoute, binding: u32) {
         let js = self.js.clone();
         let Some(cell) = js.shard(due.shard) else { return };
+        js.drop_gone_takers(cell, route, JUDGED.messages);
         let now = thread.wall_ns();
         let mut candidates = std::mem::take(&mut self.judge.candidates);
         self.batch.clear();

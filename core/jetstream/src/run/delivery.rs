@@ -104,7 +104,9 @@ impl Delivery {
                 state.shard.handle_timeout(now, &mut self.hands.out);
                 self.hands.proposer(&js, cell.number(), now).propose(state, Take::All, Waiters::default());
             });
+            let unsure = std::mem::take(&mut self.hands.out.unsure);
             self.hands.carry_out(&js, thread, cell.number(), &mut Waiters::default());
+            unsure.into_iter().for_each(|key| js.drop_all_gone(cell, key));
         }
     }
 
@@ -114,6 +116,7 @@ impl Delivery {
         if let Some(binding) = self.judge.binding(&route) {
             return self.judge_due(thread, due, &route, binding);
         }
+        js.drop_gone_takers(cell, &route, BATCH.messages);
         let now = thread.wall_ns();
         self.batch.clear();
         let end = cell.change(|state| {
@@ -240,7 +243,7 @@ impl Delivery {
         let Some(cell) = js.shard(due.shard) else { return };
         let now = thread.wall_ns();
         cell.change(|state| {
-            state.shard.drop_waiting(due.key, now, &delivery.to);
+            state.shard.drop_waiting(due.key, &delivery.to);
             state.shard.undelivered(due.key, delivery.seq, now);
         });
     }

@@ -16,7 +16,7 @@ use crate::{StreamUid, Take};
 use forebay_api::ack::{AckKind, AckSubject};
 use forebay_api::error::ApiError;
 use forebay_api::publish::{AckOutcome, write_ack, write_refusal};
-use forebay_api::pull::PullRequest;
+use forebay_api::pull::{BadPullRequest, PullRequest};
 use forebay_broker::{Account, Inbound, Ingress, ThreadState};
 use forebay_protocol::headers;
 use forebay_store::{Location, NewEntry, Records, SubmitError};
@@ -180,7 +180,8 @@ impl CoreIngress {
         let name = std::mem::take(&mut self.body);
         let route = self.route(account.number, &name);
         self.body = name;
-        let Some(route) = route else { return self.nobody(thread, account, message) };
+        // A consumer without acks does not listen for them, in nats-server either.
+        let Some(route) = route.filter(|route| route.facts.acks) else { return self.nobody(thread, account, message) };
         let Some(stage) = self.acks.get_mut((route.shard as usize).wrapping_sub(1)) else { return };
         let mut reply = (!message.reply.is_empty()).then(|| (account.number, message.reply.into()));
         let verb = match AckKind::parse(message.payload) {
@@ -190,12 +191,22 @@ impl CoreIngress {
             AckKind::Term { reason } => AckVerb::Term { reason: String::from_utf8_lossy(reason).into() },
             AckKind::Next { request } => {
                 // The reply gets the next message, not an empty answer.
-                if let (Some((_, reply)), Ok(request)) = (reply.take(), PullRequest::parse(request)) {
-                    stage.next.push((route.clone(), request, Arc::from(reply)));
+                if let Some((_, reply)) = reply.take() {
+                    let reply = Arc::from(reply);
+                    match PullRequest::parse(request) {
+                        Ok(request) => stage.next.push((route.clone(), request, reply)),
+                        Err(why) => self.hands.out.statuses.push(bad_request(&route, reply, &why)),
+                    }
                 }
                 AckVerb::Ack
             }
-            AckKind::Unknown => return,
+            // Nothing happens, and whoever asked is told that it did, as by nats-server.
+            AckKind::Unknown => {
+                if !message.reply.is_empty() {
+                    thread.publish_internal(account, message.reply, b"", b"", b"");
+                }
+                return;
+            }
         };
         let (sseq, cseq) = (subject.reply.stream_seq, subject.reply.consumer_seq);
         stage.acks.push(AckInput { key: route.facts.key, verb, sseq, cseq });
@@ -215,6 +226,7 @@ impl CoreIngress {
             for (done, reply) in self.done.iter().zip(&stage.replies) {
                 let Some((account, reply)) = reply else { continue };
                 match done {
+                    AckDone::Ignored => {}
                     AckDone::Now => answered.push_afterwards(*account, reply),
                     AckDone::Logged => waiters.push_afterwards(*account, reply),
                 }
@@ -244,19 +256,19 @@ impl CoreIngress {
         let reply: Arc<[u8]> = Arc::from(message.reply);
         let request = match PullRequest::parse(message.payload) {
             Ok(request) => request,
-            Err(why) => {
-                let kind = StatusKind::BadRequest { why: why.to_string().into() };
-                return self.hands.say(&js, thread, &Status { key: route.facts.key, to: reply, kind });
-            }
+            Err(why) => return self.hands.say(&js, thread, &bad_request(&route, reply, &why)),
         };
-        let now = thread.wall_ns();
-        cell.change(|state| state.shard.pull_request(route.facts.key, now, &request, &reply, &mut self.hands.out));
+        let (key, now) = (route.facts.key, thread.wall_ns());
+        if cell.read(|shard| shard.is_waiting_full(key)) {
+            js.drop_all_gone(cell, key);
+        }
+        cell.change(|state| state.shard.pull_request(key, now, &request, &reply, &mut self.hands.out));
         self.hands.carry_out(&js, thread, route.shard, &mut Waiters::default());
     }
 
     fn flow_control(&mut self, thread: &mut ThreadState, account: &Arc<Account>, message: &Inbound<'_>) {
         let Some(rest) = message.subject.strip_prefix(FLOW_PREFIX) else { return };
-        let Some(end) = memchr_last_dot(rest) else { return };
+        let Some(end) = last_dot(rest) else { return };
         let Some(route) = self.route(account.number, &rest[..end]) else { return };
         let js = self.js.clone();
         let Some(cell) = js.shard(route.shard) else { return };
@@ -289,8 +301,12 @@ impl CoreIngress {
     }
 }
 
-fn memchr_last_dot(bytes: &[u8]) -> Option<usize> {
+fn last_dot(bytes: &[u8]) -> Option<usize> {
     bytes.iter().rposition(|byte| *byte == b'.')
+}
+
+fn bad_request(route: &ConsumerRoute, to: Arc<[u8]>, why: &BadPullRequest) -> Status {
+    Status { key: route.facts.key, to, kind: StatusKind::BadRequest { why: why.to_string().into() } }
 }
 
 impl Ingress for CoreIngress {

@@ -11,6 +11,7 @@ mod applier;
 mod barrier;
 mod content;
 mod delivery;
+mod gone;
 mod hands;
 mod ingress;
 mod queue;

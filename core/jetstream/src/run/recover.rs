@@ -281,26 +281,19 @@ impl JetStream {
 
     /// Streams in memory end with the process, as in nats-server: only their place in the log has outlived it.
     fn forget_memory_streams(&self, now: i64) -> u64 {
-        let gone: Vec<MetaCommand> = {
-            let cell = self.meta.lock();
-            let in_memory = cell.meta.all().filter(|stream| stream.config.storage == StorageKind::Memory);
-            in_memory
-                .map(|stream| MetaCommand::Delete {
-                    account: stream.account.to_string(),
-                    name: stream.config.name.clone(),
-                })
-                .collect()
-        };
-        let mut last = 0;
-        for command in gone {
-            let mut body = Vec::new();
-            command.encode(&mut body);
-            match propose_command(self, META_SHARD, now, command.number(), 0, &body, Waiters::default()) {
-                Ok(lsn) => last = last.max(lsn),
-                Err(_) => tracing::error!("A stream in memory could not be forgotten"),
+        if !self.meta.lock().meta.has_memory_streams() {
+            return 0;
+        }
+        let command = MetaCommand::ForgetMemory;
+        let mut body = Vec::new();
+        command.encode(&mut body);
+        match propose_command(self, META_SHARD, now, command.number(), 0, &body, Waiters::default()) {
+            Ok(lsn) => lsn,
+            Err(_) => {
+                tracing::error!("Streams in memory could not be forgotten");
+                0
             }
         }
-        last
     }
 
     /// Creates or updates a declared stream, as an API request would. The outcome is logged.

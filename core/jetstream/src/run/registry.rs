@@ -105,8 +105,11 @@ impl Registry {
         if let Some(before) = before {
             before.unwatch();
         }
-        let interest =
-            facts.deliver_subject.as_ref().map(|subject| account.interest.watch(subject, watch, watcher.clone()));
+        let group = facts.deliver_group.as_deref().map(str::as_bytes);
+        let interest = facts
+            .deliver_subject
+            .as_ref()
+            .map(|subject| account.interest.watch(subject, group, watch, watcher.clone()));
         (route, interest)
     }
 

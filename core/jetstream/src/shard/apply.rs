@@ -13,6 +13,7 @@ use crate::command::{CodecError, CommandError, StreamCommand, number};
 use crate::consumer::status::StatusKind;
 use crate::effect::{ApiOk, Applied, Body, Effects, Lifecycle, Row, RowOutcome};
 use crate::id::{NO_WAITER, StreamUid};
+use crate::mutant;
 use crate::record::Record;
 use crate::stream::{InfoRequest, Stream};
 
@@ -43,7 +44,8 @@ impl Shard {
     pub fn apply_relocated(&mut self, uid: StreamUid, seq: u64, location: Location, fx: &mut Effects) -> bool {
         let Some(stream) = self.streams.get_mut(&uid.0) else { return false };
         let Some(meta) = stream.index.get(seq) else { return false };
-        let Some(old) = stream.index.set_location(seq, location) else { return false };
+        let moved = if mutant::active(mutant::MOVED_BODY_NOT_NOTED) { meta.location } else { location };
+        let Some(old) = stream.index.set_location(seq, moved) else { return false };
         stream.relocated = true;
         fx.released.push(Body { location: old, size: meta.size });
         fx.retained.push(Body { location, size: meta.size });
@@ -71,6 +73,7 @@ impl Shard {
         let Some(stream) = self.streams.get_mut(&uid.0) else {
             return fx.reply(at.waiter, Err(ApiError::stream_not_found()));
         };
+        stream.now = record.time;
         match command {
             StreamCommand::Create { .. } => {}
             StreamCommand::Update { config, revision } => {
@@ -134,7 +137,7 @@ impl Shard {
         let Some(mut stream) = self.streams.shift_remove(&uid.0) else { return };
         self.by_name.retain(|_, have| *have != uid);
         for (_, mut consumer) in std::mem::take(&mut stream.consumers) {
-            consumer.end(|_, _| StatusKind::ConsumerDeleted, &mut fx.statuses);
+            consumer.end(|_| StatusKind::ConsumerDeleted, &mut fx.statuses);
             fx.lifecycle.push(Lifecycle::ConsumerRemoved { facts: consumer.facts });
         }
         stream.release_all(fx);

@@ -5,6 +5,7 @@
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::codec::{CodecError, Reader, Write};
+use crate::mutant;
 
 /// XXH3 over sequence, time, subject, headers and payload of each message, chained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,10 @@ impl Digest {
         hash.update(&time.to_le_bytes());
         // Lengths, so that a byte cannot move from one part to the next unseen.
         for part in [subject, headers, payload] {
+            if mutant::active(mutant::DIGEST_WITHOUT_BORDERS) {
+                hash.update(part);
+                continue;
+            }
             hash.update(&(part.len() as u64).to_le_bytes());
             hash.update(&xxh3_64(part).to_le_bytes());
         }
@@ -50,6 +55,12 @@ impl Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "mutants")]
+    #[test]
+    fn mutants_are_found() {
+        assert!(mutant::is_found_by(mutant::DIGEST_WITHOUT_BORDERS, order_and_the_borders_of_parts_count));
+    }
 
     #[test]
     fn order_and_the_borders_of_parts_count() {

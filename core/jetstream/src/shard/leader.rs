@@ -53,9 +53,9 @@ impl Shard {
         for stream in self.streams.values_mut() {
             stream.reset_leadership();
             for consumer in stream.consumers.values_mut() {
-                let kind = |messages, bytes| match shutdown {
-                    true => StatusKind::ServerShutdown { messages, bytes },
-                    false => StatusKind::LeadershipChange { messages, bytes },
+                let kind = |left| match shutdown {
+                    true => StatusKind::ServerShutdown { left },
+                    false => StatusKind::LeadershipChange { left },
                 };
                 consumer.end(kind, &mut out.statuses);
             }
@@ -86,16 +86,33 @@ impl Shard {
         self.with(key, |consumer, _| consumer.handle_pull(now, request, reply, out));
     }
 
-    /// Tells the reply subjects that wait for this consumer, so that their interest can be checked without the lock.
-    pub fn waiting_replies(&self, key: ConsumerKey, each: impl FnMut(&Arc<[u8]>)) {
+    /// Tells the reply subjects of the first `most` requests that wait for this consumer, in the order in which they
+    /// are served, so that their interest can be checked without the lock.
+    pub fn waiting_replies(&self, key: ConsumerKey, most: usize, each: impl FnMut(&Arc<[u8]>)) {
         if let Some(lead) = self.consumer(key).and_then(|consumer| consumer.lead.as_deref()) {
-            lead.waiting.replies().for_each(each);
+            lead.waiting.replies().take(most).for_each(each);
         }
     }
 
+    /// How many of the waiting requests the next batch of `most` messages may serve.
+    #[must_use]
+    pub fn takers(&self, key: ConsumerKey, most: usize) -> usize {
+        let lead = self.consumer(key).and_then(|consumer| consumer.lead.as_deref());
+        lead.map_or(0, |lead| lead.waiting.len().min(most).min(usize::try_from(lead.available()).unwrap_or(most)))
+    }
+
+    /// True if no further request fits: then those whose owners are gone should go first.
+    #[must_use]
+    pub fn is_waiting_full(&self, key: ConsumerKey) -> bool {
+        let full = |consumer: &Consumer| {
+            consumer.lead.as_deref().is_some_and(|lead| lead.waiting.len() >= consumer.rules.max_waiting)
+        };
+        self.consumer(key).is_some_and(full)
+    }
+
     /// Nobody listens on this reply subject any more: its requests go without a word.
-    pub fn drop_waiting(&mut self, key: ConsumerKey, now: i64, reply: &[u8]) {
-        self.with(key, |consumer, _| consumer.drop_waiting(now, reply));
+    pub fn drop_waiting(&mut self, key: ConsumerKey, reply: &[u8]) {
+        self.with(key, |consumer, _| consumer.drop_waiting(reply));
     }
 
     /// Somebody begins or ceases to listen on a push consumer's deliver subject.
@@ -244,7 +261,7 @@ impl Shard {
         Some(result)
     }
 
-    fn touched(&mut self, key: ConsumerKey) {
+    pub(super) fn touched(&mut self, key: ConsumerKey) {
         let Some(stream) = self.streams.get_mut(&key.stream.0) else { return };
         let Some(consumer) = stream.consumers.get_mut(&key.consumer.0) else { return };
         let Some(lead) = &mut consumer.lead else { return };

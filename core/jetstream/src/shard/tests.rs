@@ -202,6 +202,7 @@ impl Bench {
             let end = self.shard.next_batch(key, self.now, limit, &mut b);
             got.append(&mut b.deliveries);
             self.out.statuses.extend(b.statuses.drain(..).map(|placed| placed.status));
+            self.out.advisories.append(&mut b.advisories);
             if end == BatchEnd::Idle {
                 return got;
             }

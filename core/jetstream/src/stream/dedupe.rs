@@ -74,6 +74,9 @@ impl Dedupe {
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        if mutant::active(mutant::IDS_NOT_IN_CHECKPOINT) {
+            return out.put_u64(0);
+        }
         out.put_u64(self.order.len() as u64);
         let mut before = 0;
         for (time, key) in &self.order {

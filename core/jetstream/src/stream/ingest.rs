@@ -6,7 +6,7 @@
 use forebay_api::error::ApiError;
 use forebay_api::publish::{PublishHeaders, Ttl};
 use forebay_api::stream::Retention;
-use forebay_store::{Location, RecordFields, encode_record};
+use forebay_store::{Location, NewMessage, RecordFields, encode_record};
 
 use super::{Stream, expect, rollup};
 use crate::effect::{Applied, Body, Effects, PublishOutcome, Row, RowOutcome};
@@ -17,6 +17,7 @@ impl Stream {
     /// Decides about one message and stores it, or not.
     pub(crate) fn apply_publish(&mut self, record: &Record<'_>, at: Applied, fx: &mut Effects) {
         let time = record.time.max(self.last_time);
+        self.now = time;
         let outcome = match self.ingest(record, time, at.location, fx) {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -137,7 +138,9 @@ impl Stream {
             Some(_) => Some(encode(record, time, seq)?),
             None => None,
         };
-        self.index.push(seq, location, size, time, record.subject).map_err(ApiError::stream_store_failed)?;
+        let has_headers = !record.headers.is_empty();
+        let message = NewMessage { seq, location, time, size, has_headers, subject: record.subject };
+        self.index.push(&message).map_err(ApiError::stream_store_failed)?;
         match (&mut self.bodies, body) {
             (Some(bodies), Some(body)) => {
                 bodies.push(seq, body);

@@ -34,16 +34,13 @@ use indexmap::IndexMap;
 pub use info::{InfoRequest, StreamInfoPage};
 
 use self::dedupe::Dedupe;
-pub(crate) use self::rules::Rules;
+pub(crate) use self::rules::{Rules, overhead_bytes};
 use self::ttl::Ttls;
 use crate::consumer::Consumer;
 use crate::effect::{Body, Effects};
 use crate::id::StreamUid;
 use crate::metrics::{Refused, StreamRow};
 use crate::shard::digest::Digest;
-
-/// What of a message's logical size is not on the wire.
-pub(crate) const RECORD_OVERHEAD_BYTES: u64 = rules::FILE_OVERHEAD_BYTES;
 
 /// What does not change while a stream's config stays: shared with whoever answers publishers.
 #[derive(Debug)]
@@ -108,6 +105,8 @@ pub(crate) struct Stream {
     ttls: Ttls,
     /// Time of the newest message: none is older than one before it.
     last_time: i64,
+    /// Time of the record that is being applied.
+    pub(crate) now: i64,
     /// `Nats-Msg-Id` of the newest message, or empty.
     last_msg_id: Vec<u8>,
     /// The leader proposed an expiry that is not applied yet.
@@ -134,6 +133,7 @@ impl Stream {
             dedupe: Dedupe::new(uid.0),
             ttls: Ttls::default(),
             last_time: i64::MIN,
+            now: created,
             last_msg_id: Vec::new(),
             expiring: false,
             relocated: false,
@@ -148,13 +148,21 @@ impl Stream {
         self.facts.uid
     }
 
-    /// Replaces the config; limits that became tighter remove messages.
+    /// Replaces the config; limits that became tighter remove messages, and so does a retention that waits for acks
+    /// that came before.
     pub(crate) fn apply_update(&mut self, config: StreamConfig, revision: u64, fx: &mut Effects) {
+        let retention = self.rules.retention;
         self.rules = Rules::new(&config);
         self.facts = Arc::new(StreamFacts::new(self.uid(), &self.facts.account, &config));
         self.config = Arc::new(config);
         self.revision = revision;
+        for consumer in self.consumers.values_mut() {
+            consumer.apply_stream_update(&self.config);
+        }
         self.enforce_all(fx);
+        if self.rules.retention != retention {
+            self.remove_done_above(0, fx);
+        }
     }
 
     /// Removes one message; false if it is not there. Every removal comes through here, so that consumers' counts
@@ -164,7 +172,9 @@ impl Stream {
         if !self.consumers.is_empty() {
             let subject = self.index.subject(meta.subject_id).map_or(&b""[..], |subject| &*subject.name);
             for consumer in self.consumers.values_mut() {
-                consumer.handle_removed(seq, subject);
+                if consumer.handle_removed(seq, subject, self.now) {
+                    fx.wake.push(consumer.key());
+                }
             }
         }
         self.index.remove(seq);

@@ -23,8 +23,9 @@ impl Stream {
         }
     }
 
-    /// A consumer is gone: what only it waited for goes too. Work queues keep their messages for the next one.
-    pub(crate) fn apply_consumer_gone(&mut self, floor: u64, fx: &mut Effects) {
+    /// A consumer does not wait any more for everything above `floor`, or is gone: what only it waited for goes. Work
+    /// queues keep their messages for the next one.
+    pub(crate) fn remove_done_above(&mut self, floor: u64, fx: &mut Effects) {
         if self.rules.retention != Retention::Interest {
             return;
         }

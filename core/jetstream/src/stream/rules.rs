@@ -3,7 +3,7 @@
 use forebay_api::stream::{Discard, Retention, Storage, StreamConfig};
 
 /// What nats-server adds to the subject and payload of a message in a file.
-pub(crate) const FILE_OVERHEAD_BYTES: u64 = 30;
+const FILE_OVERHEAD_BYTES: u64 = 30;
 /// What it adds if there are headers: their length.
 const FILE_HEADERS_OVERHEAD_BYTES: u64 = 4;
 /// What it adds to a message in memory.
@@ -55,19 +55,22 @@ impl Rules {
     /// The logical size of a message, which limits count (nats-server `fileStoreMsgSize`, `memStoreMsgSize`).
     #[inline]
     pub(crate) fn size(&self, subject: &[u8], headers: &[u8], payload: &[u8]) -> u64 {
-        let body = (subject.len() + headers.len() + payload.len()) as u64;
-        if self.memory {
-            body + MEMORY_OVERHEAD_BYTES
-        } else if headers.is_empty() {
-            body + FILE_OVERHEAD_BYTES
-        } else {
-            body + FILE_OVERHEAD_BYTES + FILE_HEADERS_OVERHEAD_BYTES
-        }
+        (subject.len() + headers.len() + payload.len()) as u64 + overhead_bytes(self.memory, !headers.is_empty())
     }
 
     /// Removal waits for acks.
     pub(crate) fn waits_for_acks(&self) -> bool {
         self.retention != Retention::Limits
+    }
+}
+
+/// What of a message's logical size is neither subject nor headers nor payload.
+#[inline]
+pub(crate) fn overhead_bytes(in_memory: bool, has_headers: bool) -> u64 {
+    match (in_memory, has_headers) {
+        (true, _) => MEMORY_OVERHEAD_BYTES,
+        (false, false) => FILE_OVERHEAD_BYTES,
+        (false, true) => FILE_OVERHEAD_BYTES + FILE_HEADERS_OVERHEAD_BYTES,
     }
 }
 

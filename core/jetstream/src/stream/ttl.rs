@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
 use crate::codec::{CodecError, Reader, Write, push_run};
+use crate::mutant;
 
 /// The TTLs of one stream.
 #[derive(Debug, Default)]
@@ -68,6 +69,9 @@ impl Ttls {
         for (at, seq) in due {
             out.put_i64(at);
             out.put_u64(seq);
+        }
+        if mutant::active(mutant::TTLS_NOT_IN_CHECKPOINT) {
+            return out.put_u64(0);
         }
         out.put_u64(self.never.len() as u64);
         self.never.iter().for_each(|seq| out.put_u64(*seq));

@@ -6,11 +6,12 @@ use forebay_api::error::ApiError;
 use forebay_api::level::adopt_server_keys;
 use forebay_api::stream::{Discard, Retention, StreamConfig};
 
-use super::validate::{Limits, check_stream};
+use super::validate::{Limits, check_stream, durability};
 
 /// Checks a configuration that is to replace `old`, and normalises it. The consumers are those of the stream.
 ///
-/// Whether the new subjects overlap another stream's, and whether there is room, is the meta machine's question.
+/// Whether the new subjects overlap another stream's, and whether there is room, is the meta machine's question. That no
+/// consumer is beyond new limits is asked here only, as limits are: a consumer that comes at the same moment may stay.
 ///
 /// # Errors
 /// What [`check_stream`] refuses, 10052 for what may not change, 10055, 10069 for consumers beyond new limits.
@@ -22,17 +23,30 @@ pub fn check_update<'a>(
     consumers: impl Iterator<Item = (&'a str, &'a ConsumerConfig)>,
 ) -> Result<StreamConfig, ApiError> {
     let mut config = check_stream(new, limits, pedantic)?;
-    if let Some(rule) = broken_rule(old, &config) {
-        return Err(ApiError::stream_invalid_config(rule));
-    }
-    if config.mirror.is_some() && config.mirror != old.mirror {
-        return Err(ApiError::stream_mirror_not_updatable());
-    }
+    check_transition(old, &config)?;
     if config.sealed {
         seal(&mut config);
     }
     check_consumer_limits(old, &config, consumers)?;
     Ok(config)
+}
+
+/// Whether one config may become the other: asked before the log, and again when the update is applied, since another
+/// update may have come first. Decides from the two configs alone.
+///
+/// # Errors
+/// 10052 for what may not change, 10055.
+pub fn check_transition(old: &StreamConfig, new: &StreamConfig) -> Result<(), ApiError> {
+    if let Some(rule) = broken_rule(old, new) {
+        return Err(ApiError::stream_invalid_config(rule));
+    }
+    if new.mirror.is_some() && new.mirror != old.mirror {
+        return Err(ApiError::stream_mirror_not_updatable());
+    }
+    if durability(old) != durability(new) {
+        return Err(ApiError::stream_invalid_config("stream configuration update can not change forebay.durability"));
+    }
+    Ok(())
 }
 
 /// The first rule that the change breaks, in nats-server's words and order.
@@ -103,6 +117,7 @@ pub fn is_same_stream(normalised: &StreamConfig, existing: &StreamConfig) -> boo
 mod tests {
     use forebay_api::stream::{ConsumerLimits, Storage};
 
+    use super::super::validate::DURABILITY_KEY;
     use super::*;
 
     fn stream() -> StreamConfig {
@@ -137,6 +152,19 @@ mod tests {
         }
         let sealed = StreamConfig { sealed: true, ..stream() };
         assert_eq!(refusal(&sealed, &stream()), (10052, format!("{prefix}unseal a sealed stream")));
+    }
+
+    #[test]
+    fn what_acks_promise_may_not_change() {
+        let with = |level: &str| StreamConfig { metadata: [(DURABILITY_KEY.into(), level.into())].into(), ..stream() };
+        assert!(update(&stream(), &with("fsync")).is_ok(), "it is what was meant already");
+        assert!(update(&with("fsync"), &stream()).is_ok());
+        let limits = Limits { os_durability: true, ..Limits::default() };
+        for (old, new) in [(stream(), with("os")), (with("os"), with("fsync")), (with("os"), stream())] {
+            let error = check_update(&old, &new, &limits, false, std::iter::empty()).unwrap_err();
+            let text = "stream configuration update can not change forebay.durability";
+            assert_eq!((error.err_code, &*error.description), (10052, text));
+        }
     }
 
     #[test]

@@ -350,9 +350,22 @@ fn check_placement(config: &mut StreamConfig) -> Result<(), ApiError> {
 /// The metadata key by which a stream chooses what its acks promise.
 pub const DURABILITY_KEY: &str = "forebay.durability";
 
+/// What a stream's acks promise where it does not say.
+const DURABILITY_DEFAULT: &str = "fsync";
+
+/// What a stream asks its acks to promise: a stream that does not say asks for the default. It is chosen when the stream
+/// is made, as its messages lie where the choice puts them.
+pub(crate) fn durability(config: &StreamConfig) -> &str {
+    config.metadata.get(DURABILITY_KEY).map_or(DURABILITY_DEFAULT, String::as_str)
+}
+
 fn check_durability(config: &StreamConfig, limits: &Limits) -> Result<(), ApiError> {
     match config.metadata.get(DURABILITY_KEY).map(String::as_str) {
-        None | Some("fsync") => Ok(()),
+        None => Ok(()),
+        Some(_) if config.storage == Storage::Memory => {
+            invalid("forebay.durability is for file storage, what is in memory is not durable")
+        }
+        Some("fsync") => Ok(()),
         Some("os") if config.num_replicas > 1 => {
             invalid("forebay.durability os is not supported on replicated streams")
         }

@@ -12,7 +12,7 @@ use crate::log::record::{RecordBatch, RecordFields, RecordRef, Records};
 use crate::log::submit::{DurableEntry, NewEntry, Placed, SubmitError};
 use crate::log::tail::TailItem;
 use crate::store::{Recovered, Store};
-use crate::stream_index::StreamIndex;
+use crate::stream_index::{NewMessage, StreamIndex};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -257,7 +257,9 @@ fn execute(shard: &mut Shard, store: &Store<u64>, at: Location, record: &RecordR
     let size = record.len as u32;
     if record.number == PUBLISH {
         let seq = shard.index.last_seq() + 1;
-        if shard.index.push(seq, at, size, 7, record.subject).is_ok() {
+        let has_headers = !record.headers.is_empty();
+        let message = NewMessage { seq, location: at, time: 7, size, has_headers, subject: record.subject };
+        if shard.index.push(&message).is_ok() {
             shard.ids.insert(seq, number);
             store.live().retain(at, size);
             outcome = Outcome::Seq(seq);

@@ -1,10 +1,14 @@
 //! The compact form of a stream's index: variable-length integers, each message relative to the one before.
 
-use super::{IndexError, StreamIndex};
+use super::{IndexError, NewMessage, StreamIndex};
 use crate::log::format::Location;
 use hashbrown::HashMap;
 
-const VERSION: u64 = 1;
+/// 2: a message's size may carry [`HAS_HEADERS`]. What was written as 1 reads the same, without headers.
+const VERSION: u64 = 2;
+const OLDEST: u64 = 1;
+/// Added to the size of a message with headers.
+const HAS_HEADERS: u64 = 1 << 32;
 
 pub(super) fn index(index: &StreamIndex, out: &mut Vec<u8>) {
     put(out, VERSION);
@@ -25,7 +29,7 @@ pub(super) fn index(index: &StreamIndex, out: &mut Vec<u8>) {
     for (next, meta) in index.iter_from(0) {
         put(out, next - seq);
         put(out, numbers.get(&meta.subject_id).copied().unwrap_or(0));
-        put(out, u64::from(meta.size));
+        put(out, u64::from(meta.size) + if meta.has_headers { HAS_HEADERS } else { 0 });
         put_signed(out, meta.time.wrapping_sub(time));
         put_signed(out, i64::from(meta.location.segment).wrapping_sub(i64::from(place.segment)));
         put_signed(out, i64::from(meta.location.offset).wrapping_sub(i64::from(place.offset)));
@@ -35,7 +39,7 @@ pub(super) fn index(index: &StreamIndex, out: &mut Vec<u8>) {
 
 pub(super) fn read(bytes: &[u8]) -> Result<(StreamIndex, usize), IndexError> {
     let mut rest = bytes;
-    if take(&mut rest)? != VERSION {
+    if !(OLDEST..=VERSION).contains(&take(&mut rest)?) {
         return Err(IndexError::Damaged);
     }
     let first = take(&mut rest)?;
@@ -53,8 +57,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<(StreamIndex, usize), IndexError> {
     let (mut seq, mut time, mut place) = (0u64, 0i64, (0i64, 0i64));
     for _ in 0..take(&mut rest)? {
         seq = seq.checked_add(take(&mut rest)?).ok_or(IndexError::Damaged)?;
-        let name = usize::try_from(take(&mut rest)?).ok().and_then(|n| names.get(n)).ok_or(IndexError::Damaged)?;
-        let size = u32::try_from(take(&mut rest)?).map_err(|_| IndexError::Damaged)?;
+        let subject = usize::try_from(take(&mut rest)?).ok().and_then(|n| names.get(n)).ok_or(IndexError::Damaged)?;
+        let size = take(&mut rest)?;
+        let has_headers = size & HAS_HEADERS != 0;
+        let size = u32::try_from(size & !HAS_HEADERS).map_err(|_| IndexError::Damaged)?;
         time = time.wrapping_add(take_signed(&mut rest)?);
         place.0 = place.0.wrapping_add(take_signed(&mut rest)?);
         place.1 = place.1.wrapping_add(take_signed(&mut rest)?);
@@ -62,7 +68,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<(StreamIndex, usize), IndexError> {
             segment: u32::try_from(place.0).map_err(|_| IndexError::Damaged)?,
             offset: u32::try_from(place.1).map_err(|_| IndexError::Damaged)?,
         };
-        index.push(seq, location, size, time, name).map_err(|_| IndexError::Damaged)?;
+        let message = NewMessage { seq, location, time, size, has_headers, subject };
+        index.push(&message).map_err(|_| IndexError::Damaged)?;
     }
     if last < index.last || last == u64::MAX || first > last + 1 {
         return Err(IndexError::Damaged);

@@ -1,7 +1,7 @@
 //! Building an index again from footers: a checkpoint then only says which messages there are, not where they lie.
 
 use super::encode::{put, put_signed, take, take_signed};
-use super::{IndexError, StreamIndex};
+use super::{IndexError, NewMessage, StreamIndex};
 use crate::log::format::Location;
 use crate::subject_index::SubjectIndex;
 use std::ops::RangeInclusive;
@@ -39,6 +39,7 @@ struct Row {
     location: Location,
     time: i64,
     size: u32,
+    has_headers: bool,
     subject: u32,
 }
 
@@ -72,16 +73,10 @@ impl StreamIndexBuilder {
     ///
     /// # Errors
     /// `TooManySubjects`.
-    pub fn add(
-        &mut self,
-        seq: u64,
-        location: Location,
-        size: u32,
-        time: i64,
-        subject: &[u8],
-    ) -> Result<(), IndexError> {
+    pub fn add(&mut self, message: &NewMessage<'_>) -> Result<(), IndexError> {
+        let NewMessage { seq, location, time, size, has_headers, subject } = *message;
         let (subject, _) = self.names.push(subject, seq).ok_or(IndexError::TooManySubjects)?;
-        self.rows.push(Row { seq, location, time, size, subject });
+        self.rows.push(Row { seq, location, time, size, has_headers, subject });
         Ok(())
     }
 
@@ -143,7 +138,8 @@ impl Rebuilt {
     }
 
     fn push(&mut self, names: &SubjectIndex, row: &Row) -> Result<(), IndexError> {
-        let name = &names.get(row.subject).ok_or(IndexError::Damaged)?.name;
-        self.index.push(row.seq, row.location, row.size, row.time, name).map(|_| ())
+        let Row { seq, location, time, size, has_headers, subject } = *row;
+        let subject = &names.get(subject).ok_or(IndexError::Damaged)?.name;
+        self.index.push(&NewMessage { seq, location, time, size, has_headers, subject }).map(|_| ())
     }
 }

@@ -87,20 +87,31 @@ fn all_matchers() -> Vec<(Vec<&'static str>, Matcher)> {
         .collect()
 }
 
+/// Every second size has headers.
+fn has_headers(size: u32) -> bool {
+    size % 2 == 1
+}
+
+fn message(seq: u64, subject: usize, size: u32, time: i64) -> NewMessage<'static> {
+    let subject = SUBJECTS[subject].as_bytes();
+    NewMessage { seq, location: at(seq), time, size, has_headers: has_headers(size), subject }
+}
+
 fn apply(index: &mut StreamIndex, model: &mut Model, change: Change) {
     let remove = |index: &mut StreamIndex, model: &mut Model, seq: u64| {
         let (subject, size, time) = model.messages.remove(&seq).unwrap();
         assert_eq!(index.subject(index.get(seq).unwrap().subject_id).unwrap().name[..], *SUBJECTS[subject].as_bytes());
         let meta = index.remove(seq).unwrap();
         assert_eq!((meta.size, meta.time, meta.location), (size, time, at(seq)));
+        assert_eq!(meta.has_headers, has_headers(size));
         assert_eq!(index.remove(seq), None);
     };
     match change {
         Change::Push { gap, subject, size } => {
             let seq = model.last + gap;
             let time = seq.cast_signed() * 10;
-            index.push(seq, at(seq), size, time, SUBJECTS[subject].as_bytes()).unwrap();
-            assert_eq!(index.push(seq, at(seq), size, time, b"x"), Err(IndexError::OutOfOrder));
+            index.push(&message(seq, subject, size, time)).unwrap();
+            assert_eq!(index.push(&message(seq, subject, size, time)), Err(IndexError::OutOfOrder));
             model.messages.insert(seq, (subject, size, time));
             model.last = seq;
         }
@@ -152,6 +163,7 @@ proptest! {
         for (seq, meta) in index.iter_from(0) {
             let other = decoded.get(seq).unwrap();
             prop_assert_eq!((other.location, other.time, other.size), (meta.location, meta.time, meta.size));
+            prop_assert_eq!(other.has_headers, meta.has_headers);
         }
     }
 
@@ -178,10 +190,11 @@ proptest! {
         let build = |rows: &[(u64, usize, u32, i64)]| {
             let mut builder = StreamIndexBuilder::new();
             for (seq, subject, size, time) in rows {
-                builder.add(*seq, Location { segment: 1, offset: 1 }, *size, *time, SUBJECTS[*subject].as_bytes()).unwrap();
+                let location = Location { segment: 1, offset: 1 };
+                builder.add(&NewMessage { location, ..message(*seq, *subject, *size, *time) }).unwrap();
             }
             for (seq, subject, size, time) in rows {
-                builder.add(*seq, at(*seq), *size, *time, SUBJECTS[*subject].as_bytes()).unwrap();
+                builder.add(&message(*seq, *subject, *size, *time)).unwrap();
             }
             builder.finish(&presence).unwrap()
         };
@@ -207,7 +220,7 @@ proptest! {
 fn a_location_can_be_replaced() {
     let mut index = StreamIndex::new(100);
     assert_eq!((index.first_seq(), index.last_seq()), (100, 99));
-    index.push(100, at(1), 5, 7, b"a").unwrap();
+    index.push(&NewMessage { location: at(1), ..message(100, 0, 5, 7) }).unwrap();
     assert_eq!(index.set_location(100, at(2)), Some(at(1)));
     assert_eq!(index.get(100).unwrap().location, at(2));
     assert_eq!(index.set_location(101, at(2)), None);
@@ -221,10 +234,9 @@ fn a_location_can_be_replaced() {
 fn neighbours_further_away_than_a_link_reaches_are_found() {
     let mut index = StreamIndex::new(1);
     let far = u64::from(u32::MAX) + 10;
-    index.push(1, at(1), 1, 1, b"a").unwrap();
-    index.push(2, at(2), 1, 2, b"b").unwrap();
-    index.push(far, at(3), 1, 3, b"a").unwrap();
-    index.push(far + 1, at(4), 1, 4, b"b").unwrap();
+    for (seq, subject, time) in [(1, &b"a"[..], 1), (2, b"b", 2), (far, b"a", 3), (far + 1, b"b", 4)] {
+        index.push(&NewMessage { subject, ..message(seq, 0, 1, time) }).unwrap();
+    }
     assert_eq!(index.next_in_subject(1), Some(far));
     assert_eq!(index.prev_in_subject(far + 1), Some(2));
     index.remove(1);

@@ -1,4 +1,5 @@
-//! The crash test over many seeds; with feature `mutants` it has to find each deliberate defect.
+//! The crash test over many seeds; with feature `mutants` it has to find each deliberate defect. Many more seeds run by
+//! `cargo xtask soak power`.
 
 use forebay_store::conformance::crash::{CrashStats, run_seed};
 
@@ -30,15 +31,6 @@ fn no_power_cut_loses_invents_or_reorders_anything() {
 fn the_same_seed_gives_the_same_run() {
     for seed in [7, 8, 9, 1000] {
         assert_eq!(run_seed(seed, 8), run_seed(seed, 8));
-    }
-}
-
-/// `cargo test -p forebay-store --features test-util -- --ignored many_more_seeds`
-#[test]
-#[ignore = "takes minutes"]
-fn many_more_seeds() {
-    for seed in 1_000..1_600 {
-        run_seed(seed, LIVES).unwrap();
     }
 }
 

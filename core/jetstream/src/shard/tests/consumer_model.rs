@@ -83,9 +83,10 @@ enum Stage {
 
 struct Model {
     messages: BTreeMap<u64, &'static str>,
-    settled: BTreeMap<u64, Stage>,
     /// Settled by an ack: where acks remove, these go once that is durable.
-    acked: BTreeSet<u64>,
+    acked: BTreeMap<u64, Stage>,
+    /// Settled for delivery by `max_deliver`: they stay, unless a late ack comes.
+    given_up: BTreeMap<u64, Stage>,
     /// Delivered in this leadership (or known from before) and not settled.
     pending: BTreeSet<u64>,
     /// Every message ever delivered, with the highest count that was sent.
@@ -100,19 +101,26 @@ impl Model {
         self.messages.iter().filter(|(_, subject)| matches(self.config.filter, subject)).map(|(seq, _)| *seq)
     }
 
+    fn stages(&mut self) -> impl Iterator<Item = &mut Stage> {
+        self.acked.values_mut().chain(self.given_up.values_mut())
+    }
+
+    fn is_settled(&self, seq: u64) -> bool {
+        self.acked.contains_key(&seq) || self.given_up.contains_key(&seq)
+    }
+
     fn settle(&mut self, seq: u64, delivered: u64) {
         // What the former leader delivered, and this one has not yet, may be acked too.
         let ahead = seq > delivered && self.messages.contains_key(&seq);
         let run: Vec<u64> = match self.config.all {
             true if seq > delivered => Vec::new(),
             true => self.pending.range(..=seq).copied().collect(),
-            false if ahead => vec![seq],
+            false if ahead || self.given_up.contains_key(&seq) => vec![seq],
             false => self.pending.get(&seq).copied().into_iter().collect(),
         };
         for seq in run {
             self.pending.remove(&seq);
-            self.settled.entry(seq).or_insert(Stage::Known);
-            self.acked.insert(seq);
+            self.acked.entry(seq).or_insert(Stage::Known);
         }
     }
 
@@ -120,7 +128,8 @@ impl Model {
         let seq = delivery.seq;
         let subject = self.messages.get(&seq);
         prop_assert!(subject.is_some_and(|subject| matches(self.config.filter, subject)), "{seq} is not to be had");
-        prop_assert!(!self.settled.contains_key(&seq), "{seq} is settled: {:?}", self.settled.get(&seq));
+        let (acked, given_up) = (self.acked.get(&seq), self.given_up.get(&seq));
+        prop_assert!(!self.is_settled(seq), "{seq} is settled: {acked:?} {given_up:?}");
         prop_assert!(delivery.cseq > self.last_cseq, "consumer sequences rise");
         self.last_cseq = delivery.cseq;
         let before = self.sent.get(&seq).copied().unwrap_or(0);
@@ -133,9 +142,9 @@ impl Model {
 
     /// What the log does not know is forgotten.
     fn crash(&mut self, delivered: u64) {
-        self.settled.retain(|_, stage| *stage == Stage::Durable);
-        self.acked.retain(|seq| self.settled.contains_key(seq));
-        let pending = self.wanted().filter(|seq| *seq <= delivered && !self.settled.contains_key(seq)).collect();
+        self.acked.retain(|_, stage| *stage == Stage::Durable);
+        self.given_up.retain(|_, stage| *stage == Stage::Durable);
+        let pending = self.wanted().filter(|seq| *seq <= delivered && !self.is_settled(*seq)).collect();
         self.pending = pending;
         self.last_cseq = 0;
     }
@@ -160,8 +169,8 @@ impl Run {
         bench.consume("C", consumer).expect("a consumer");
         let model = Model {
             messages: BTreeMap::new(),
-            settled: BTreeMap::new(),
-            acked: BTreeSet::new(),
+            acked: BTreeMap::new(),
+            given_up: BTreeMap::new(),
             pending: BTreeSet::new(),
             sent: BTreeMap::new(),
             last_cseq: 0,
@@ -171,10 +180,14 @@ impl Run {
         Self { bench, model }
     }
 
+    fn lead(&self) -> &crate::consumer::Lead {
+        let consumer = self.bench.shard.consumer(self.bench.key("C"));
+        consumer.and_then(|consumer| consumer.lead.as_deref()).expect("a leader")
+    }
+
     /// How far the consumer has looked.
     fn position(&self) -> u64 {
-        let consumer = self.bench.shard.consumer(self.bench.key("C"));
-        consumer.and_then(|consumer| consumer.lead.as_deref()).expect("a leader").delivered.sseq
+        self.lead().delivered.sseq
     }
 
     fn answer(&mut self, at: usize, verb: AckVerb) {
@@ -184,9 +197,7 @@ impl Run {
         self.bench.ack("C", &delivery, verb.clone());
         match verb {
             AckVerb::Ack => self.model.settle(delivery.seq, delivered),
-            AckVerb::Term { .. } if self.model.pending.contains(&delivery.seq) => {
-                self.model.settle(delivery.seq, delivered)
-            }
+            AckVerb::Term { .. } => self.model.settle(delivery.seq, delivered),
             _ => {}
         }
     }
@@ -196,7 +207,7 @@ impl Run {
         for advisory in self.bench.out.advisories.drain(..) {
             if let crate::effect::Advisory::MaxDeliveries { stream_seq, .. } = advisory {
                 self.model.pending.remove(&stream_seq);
-                self.model.settled.entry(stream_seq).or_insert(Stage::Known);
+                self.model.given_up.entry(stream_seq).or_insert(Stage::Known);
             }
         }
     }
@@ -235,13 +246,14 @@ impl Run {
             }
             Op::Propose(all) => {
                 self.bench.propose(if *all { Take::All } else { Take::Urgent });
-                self.model.settled.values_mut().for_each(|stage| *stage = (*stage).max(Stage::InFlight));
+                self.model.stages().for_each(|stage| *stage = (*stage).max(Stage::InFlight));
             }
             Op::Commit => self.commit(),
             Op::Remove(seq) => {
                 let removed = self.bench.stream_command(&StreamCommand::DeleteMessage { seq: *seq, erase: false });
                 prop_assert_eq!(removed.is_ok(), self.model.messages.remove(seq).is_some());
                 self.model.pending.remove(seq);
+                self.model.given_up.remove(seq);
             }
             Op::Checkpoint => self.bench.take_checkpoint(),
             Op::Crash => {
@@ -255,12 +267,12 @@ impl Run {
 
     fn commit(&mut self) {
         self.bench.commit();
-        for stage in self.model.settled.values_mut().filter(|stage| **stage == Stage::InFlight) {
+        for stage in self.model.stages().filter(|stage| **stage == Stage::InFlight) {
             *stage = Stage::Durable;
         }
         if self.model.config.retention != Retention::Limits {
-            let Model { messages, settled, acked, .. } = &mut self.model;
-            messages.retain(|seq, _| !(acked.contains(seq) && settled.get(seq) == Some(&Stage::Durable)));
+            let Model { messages, acked, .. } = &mut self.model;
+            messages.retain(|seq, _| acked.get(seq) != Some(&Stage::Durable));
         }
     }
 
@@ -275,8 +287,14 @@ impl Run {
         prop_assert_eq!(info.num_pending, num_pending, "num_pending after {:?}", op);
         prop_assert_eq!(info.num_ack_pending, model.pending.len() as u64, "num_ack_pending after {:?}", op);
         prop_assert!(model.config.max_ack_pending as u64 >= info.num_ack_pending || matches!(op, Op::Crash));
-        let floor = model.pending.first().map_or(info.delivered.stream_seq, |seq| seq - 1);
-        prop_assert_eq!(info.ack_floor.stream_seq, floor, "ack floor after {:?}", op);
+        let floor = model.pending.first().map_or(position, |seq| seq - 1);
+        prop_assert_eq!(self.lead().floor().sseq, floor, "ack floor after {:?}", op);
+        // What is shown may lag behind, as nats-server's does.
+        prop_assert!(info.ack_floor.stream_seq <= floor.min(info.delivered.stream_seq), "shown after {:?}", op);
+        if model.config.max_deliver != 1 {
+            let spent = model.given_up.keys().filter(|seq| !model.acked.contains_key(seq)).count() as u64;
+            prop_assert!(info.num_redelivered >= spent, "given up after {:?}", op);
+        }
         prop_assert!(info.ack_floor.consumer_seq <= info.delivered.consumer_seq);
         Ok(())
     }
@@ -309,7 +327,7 @@ impl Run {
         prop_assert_eq!((info.num_pending, info.num_ack_pending), (0, 0), "something sticks");
         for seq in self.model.wanted() {
             prop_assert!(self.model.sent.contains_key(&seq), "{seq} was never delivered");
-            prop_assert!(self.model.settled.contains_key(&seq), "{seq} was never settled");
+            prop_assert!(self.model.is_settled(seq), "{seq} was never settled");
         }
         self.step(&Op::Crash)?;
         self.step(&Op::Advance(WAIT))?;

@@ -60,7 +60,7 @@ fn several_filters_are_one_order() {
 }
 
 #[test]
-fn an_unacked_message_comes_again_with_its_count_logged_first() {
+pub(super) fn an_unacked_message_comes_again_with_its_count_logged_first() {
     let mut bench = five(&["a.1"]);
     bench.consume("C", Bench::pull("C")).unwrap();
     assert_eq!(bench.fetch("C", 1)[0].deliveries, 1);
@@ -101,7 +101,7 @@ fn a_nak_comes_at_once_or_after_its_delay_and_progress_puts_it_off() {
 }
 
 #[test]
-fn backoff_sets_each_wait_and_max_deliver_ends_it() {
+pub(super) fn backoff_sets_each_wait_and_max_deliver_ends_it() {
     let mut bench = five(&["a.1", "a.2"]);
     let config = ConsumerConfig { backoff: vec![Nanos(SECOND), Nanos(5 * SECOND)], max_deliver: 3, ..Bench::pull("C") };
     bench.consume("C", config).unwrap();
@@ -115,18 +115,199 @@ fn backoff_sets_each_wait_and_max_deliver_ends_it() {
     }
     bench.out.clear();
     bench.advance(5 * SECOND);
+    assert!(bench.out.advisories.is_empty() && bench.info("C").num_ack_pending == 1, "nobody asked since");
+    assert!(bench.fetch("C", 1).is_empty());
     let gave_up = crate::effect::Advisory::MaxDeliveries { key: bench.key("C"), stream_seq: 1, deliveries: 3 };
     assert_eq!(bench.out.advisories, [gave_up]);
-    assert!(bench.fetch("C", 1).is_empty());
     let info = bench.info("C");
-    assert_eq!((info.num_ack_pending, info.ack_floor.stream_seq, bench.seqs().len()), (0, 2, 2));
+    assert_eq!((info.num_ack_pending, info.num_redelivered, info.ack_floor.stream_seq), (0, 1, 0));
     bench.crash();
     bench.advance(60 * SECOND);
     assert!(bench.fetch("C", 1).is_empty());
+    assert_eq!((bench.info("C").num_redelivered, bench.seqs().len()), (1, 2));
 }
 
 #[test]
-fn with_max_deliver_one_the_delivery_is_logged_first() {
+fn max_deliver_one_gives_up_as_soon_as_the_ack_is_late() {
+    let mut bench = five(&["a.1", "a.2"]);
+    bench.consume("C", ConsumerConfig { max_deliver: 1, ..Bench::pull("C") }).unwrap();
+    let got = bench.fetch("C", 2);
+    assert_eq!(got.iter().map(|delivery| delivery.pending).collect::<Vec<_>>(), [1, 0], "what is reserved is to come");
+    bench.ack("C", &got[1], AckVerb::Nak { delay: 0 });
+    bench.settle();
+    assert_eq!(bench.info("C").num_ack_pending, 2, "a NAK waits for somebody to ask");
+    bench.advance(30 * SECOND);
+    assert_eq!(bench.info("C").num_ack_pending, 1);
+    assert!(bench.fetch("C", 1).is_empty());
+    let info = bench.info("C");
+    assert_eq!((info.num_ack_pending, info.num_redelivered, info.ack_floor.stream_seq), (0, 0, 0));
+}
+
+#[test]
+pub(super) fn a_raised_max_deliver_brings_back_what_nobody_has_asked_for_since() {
+    let mut bench = five(&["a.1"]);
+    bench.consume("C", ConsumerConfig { max_deliver: 2, ..Bench::pull("C") }).unwrap();
+    bench.fetch("C", 1);
+    bench.advance(30 * SECOND);
+    bench.fetch("C", 1);
+    bench.advance(30 * SECOND);
+    bench.consume("C", ConsumerConfig { max_deliver: 3, ..Bench::pull("C") }).unwrap();
+    let got = bench.fetch("C", 1);
+    assert_eq!(got.iter().map(|delivery| delivery.deliveries).collect::<Vec<_>>(), [3]);
+    bench.crash();
+    bench.advance(30 * SECOND);
+    assert!(bench.fetch("C", 1).is_empty(), "its third count was logged before it was sent");
+}
+
+#[test]
+pub(super) fn a_late_ack_removes_what_was_given_up_from_a_work_queue() {
+    let mut bench = Bench::new(StreamConfig { retention: Retention::WorkQueue, ..Bench::of("S", &["a.>"]) });
+    bench.consume("C", ConsumerConfig { max_deliver: 1, ..Bench::pull("C") }).unwrap();
+    bench.publish("a.1");
+    bench.publish("a.2");
+    let got = bench.fetch("C", 2);
+    bench.advance(30 * SECOND);
+    assert_eq!(bench.seqs(), [1, 2]);
+    bench.crash();
+    assert_eq!(bench.ack("C", &got[0], AckVerb::Ack), AckDone::Logged);
+    bench.settle();
+    assert_eq!(bench.seqs(), [2]);
+    bench.crash();
+    assert_eq!((bench.seqs(), bench.fetch("C", 9).len()), (vec![2], 0));
+}
+
+#[test]
+pub(super) fn what_one_consumer_gave_up_stays_when_the_others_have_acked_it() {
+    let mut bench = Bench::new(StreamConfig { retention: Retention::Interest, ..Bench::of("S", &["a.>"]) });
+    bench.consume("C", ConsumerConfig { max_deliver: 1, ..Bench::pull("C") }).unwrap();
+    bench.consume("D", Bench::pull("D")).unwrap();
+    bench.publish("a.1");
+    let given_up = bench.fetch("C", 1);
+    bench.advance(30 * SECOND);
+    let got = bench.fetch("D", 1);
+    bench.ack("D", &got[0], AckVerb::Ack);
+    bench.settle();
+    bench.take_checkpoint();
+    bench.crash();
+    assert_eq!(bench.seqs(), [1]);
+    bench.ack("C", &given_up[0], AckVerb::Term { reason: "".into() });
+    bench.settle();
+    assert_eq!(bench.seqs(), [0u64; 0]);
+}
+
+#[test]
+pub(super) fn a_durable_without_acks_goes_on_where_it_was() {
+    let mut bench = five(&["a.1", "a.2", "a.3", "a.4"]);
+    let config = |name: &str| ConsumerConfig { ack_policy: AckPolicy::None, max_ack_pending: 0, ..Bench::pull(name) };
+    bench.consume("C", config("C")).unwrap();
+    bench.consume("M", ConsumerConfig { mem_storage: true, ..config("M") }).unwrap();
+    bench.consume("E", ConsumerConfig { durable: "".into(), ..config("E") }).unwrap();
+    for name in ["C", "M", "E"] {
+        assert_eq!(seqs(&bench.fetch(name, 2)), [1, 2]);
+    }
+    let logged = bench.log.len();
+    bench.settle();
+    assert_eq!(bench.log.len(), logged, "nothing new is said twice");
+    bench.crash();
+    let info = bench.info("C");
+    assert_eq!((info.delivered.consumer_seq, info.ack_floor.stream_seq, info.num_pending), (2, 2, 2));
+    assert_eq!(seqs(&bench.fetch("C", 9)), [3, 4]);
+    assert_eq!(seqs(&bench.fetch("M", 1)), [1], "in memory");
+    assert_eq!(seqs(&bench.fetch("E", 1)), [1], "ephemeral");
+}
+
+#[test]
+pub(super) fn a_durable_without_acks_begins_again_at_the_last_mark_that_was_logged() {
+    let mut bench = five(&["a.1", "a.2", "a.3"]);
+    bench.consume("C", ConsumerConfig { ack_policy: AckPolicy::None, max_ack_pending: 0, ..Bench::pull("C") }).unwrap();
+    bench.fetch("C", 1);
+    bench.ask("C", &PullRequest { batch: 1, no_wait: true, ..PullRequest::default() });
+    assert_eq!(seqs(&bench.deliver("C")), [2]);
+    bench.crash();
+    assert_eq!(seqs(&bench.fetch("C", 9)), [2, 3]);
+}
+
+#[test]
+fn one_that_is_worked_on_keeps_its_consumer_until_its_ack_is_late() {
+    let mut bench = five(&["a.1"]);
+    bench.consume("C", ConsumerConfig { inactive_threshold: Nanos(5 * SECOND), ..Bench::pull("C") }).unwrap();
+    let got = bench.fetch("C", 1);
+    bench.advance(29 * SECOND);
+    assert!(bench.shard.consumer_of(UID, "C").is_some());
+    bench.ack("C", &got[0], AckVerb::Ack);
+    bench.advance(5 * SECOND - 1);
+    assert!(bench.shard.consumer_of(UID, "C").is_some());
+    bench.advance(1);
+    bench.advance(1);
+    assert!(bench.shard.consumer_of(UID, "C").is_none());
+}
+
+#[test]
+fn an_unused_consumer_with_a_waiting_request_is_asked_about() {
+    let mut bench = five(&[]);
+    bench.consume("C", ConsumerConfig { inactive_threshold: Nanos(5 * SECOND), ..Bench::pull("C") }).unwrap();
+    bench.ask("C", &PullRequest { batch: 1, ..PullRequest::default() });
+    bench.advance(5 * SECOND);
+    let key = bench.key("C");
+    assert_eq!(bench.out.unsure, [key]);
+    bench.shard.drop_waiting(key, b"reply");
+    bench.advance(1);
+    assert!(bench.shard.consumer_of(UID, "C").is_none());
+}
+
+#[test]
+fn room_that_an_update_or_a_removal_makes_wakes_who_waits() {
+    let mut bench = five(&["a.1", "a.2", "a.3"]);
+    bench.consume("C", ConsumerConfig { max_ack_pending: 1, ..Bench::pull("C") }).unwrap();
+    bench.ask("C", &PullRequest { batch: 3, expires: Nanos(SECOND), ..PullRequest::default() });
+    assert_eq!(seqs(&bench.deliver("C")), [1]);
+    bench.consume("C", ConsumerConfig { max_ack_pending: 2, ..Bench::pull("C") }).unwrap();
+    assert_eq!(bench.fx.wake, [bench.key("C")]);
+    assert_eq!(seqs(&bench.deliver("C")), [2]);
+    bench.stream_command(&StreamCommand::DeleteMessage { seq: 1, erase: false }).unwrap();
+    assert_eq!(bench.fx.wake, [bench.key("C")]);
+    assert_eq!(seqs(&bench.deliver("C")), [3]);
+}
+
+#[test]
+fn a_new_deliver_subject_gets_what_the_old_one_did_not_acknowledge() {
+    let mut bench = five(&["a.1", "a.2"]);
+    let config = |to: &str| ConsumerConfig { deliver_subject: to.into(), max_waiting: 0, ..Bench::pull("C") };
+    bench.consume("C", config("to")).unwrap();
+    let key = bench.key("C");
+    bench.shard.set_push_interest(key, bench.now, true, &mut bench.out);
+    assert_eq!(bench.deliver("C").len(), 2);
+    bench.consume("C", config("elsewhere")).unwrap();
+    bench.settle();
+    bench.shard.set_push_interest(key, bench.now, true, &mut bench.out);
+    let again = bench.deliver("C");
+    assert_eq!(
+        again.iter().map(|d| (d.seq, d.deliveries, &*d.to)).collect::<Vec<_>>(),
+        [(1, 2, &b"elsewhere"[..]), (2, 2, b"elsewhere")]
+    );
+}
+
+#[test]
+pub(super) fn a_stream_that_begins_to_wait_for_acks_removes_what_has_them() {
+    let mut bench = five(&["a.1", "a.2", "a.3"]);
+    bench.consume("C", Bench::pull("C")).unwrap();
+    let config = ConsumerConfig { ack_policy: AckPolicy::None, max_ack_pending: 0, ..Bench::pull("N") };
+    bench.consume("N", ConsumerConfig { mem_storage: true, ..config }).unwrap();
+    let got = bench.fetch("C", 2);
+    bench.fetch("N", 3);
+    got.iter().for_each(|delivery| assert_eq!(bench.ack("C", delivery, AckVerb::Ack), AckDone::Logged));
+    bench.settle();
+    let config = StreamConfig { retention: Retention::Interest, ..Bench::of("S", &["a.>"]) };
+    let update = StreamCommand::Update { config: forebay_api::json::to_vec(&config), revision: 2 };
+    bench.stream_command(&update).unwrap();
+    assert_eq!(bench.seqs(), [1, 2, 3], "where the one without acks is was never logged");
+    bench.publish("a.4");
+    bench.fetch("N", 1);
+    assert_eq!(bench.seqs(), [3, 4], "from now on it is");
+}
+
+#[test]
+pub(super) fn with_max_deliver_one_the_delivery_is_logged_first() {
     let mut bench = five(&["a.1", "a.2", "a.3"]);
     bench.consume("C", ConsumerConfig { max_deliver: 1, ..Bench::pull("C") }).unwrap();
     bench.ask("C", &PullRequest { batch: 2, expires: Nanos(SECOND), ..PullRequest::default() });
@@ -140,7 +321,7 @@ fn with_max_deliver_one_the_delivery_is_logged_first() {
 }
 
 #[test]
-fn acks_move_the_floor_as_in_nats_server() {
+pub(super) fn acks_move_the_floor_as_in_nats_server() {
     let mut bench = five(&["a.1", "a.2", "a.3", "a.4"]);
     bench.consume("C", Bench::pull("C")).unwrap();
     let got = bench.fetch("C", 4);
@@ -163,7 +344,7 @@ fn acks_move_the_floor_as_in_nats_server() {
 }
 
 #[test]
-fn ack_all_acks_what_came_before() {
+pub(super) fn ack_all_acks_what_came_before() {
     let mut bench = five(&["a.1", "a.2", "a.3"]);
     bench.consume("C", ConsumerConfig { ack_policy: AckPolicy::All, ..Bench::pull("C") }).unwrap();
     let got = bench.fetch("C", 3);
@@ -223,7 +404,7 @@ fn removals_are_not_pending_any_more() {
 }
 
 #[test]
-fn a_work_queue_removes_what_is_acked() {
+pub(super) fn a_work_queue_removes_what_is_acked() {
     let mut bench = Bench::new(StreamConfig { retention: Retention::WorkQueue, ..Bench::of("S", &["a.>"]) });
     bench.consume("C", ConsumerConfig { filter_subject: "a.1".into(), ..Bench::pull("C") }).unwrap();
     let clash = ConsumerConfig { filter_subject: "a.*".into(), ..Bench::pull("D") };
@@ -243,7 +424,7 @@ fn a_work_queue_removes_what_is_acked() {
 }
 
 #[test]
-fn an_interest_stream_waits_for_all_who_are_interested() {
+pub(super) fn an_interest_stream_waits_for_all_who_are_interested() {
     let mut bench = Bench::new(StreamConfig { retention: Retention::Interest, ..Bench::of("S", &["a.>"]) });
     bench.consume("C", Bench::pull("C")).unwrap();
     bench.consume("D", ConsumerConfig { filter_subject: "a.1".into(), ..Bench::pull("D") }).unwrap();
@@ -313,7 +494,7 @@ fn an_unused_pull_consumer_goes_and_a_used_one_stays() {
 }
 
 #[test]
-fn what_the_old_leader_delivered_may_still_be_acked() {
+pub(super) fn what_the_old_leader_delivered_may_still_be_acked() {
     let mut bench = five(&["a.1", "a.2", "a.3"]);
     bench.consume("C", Bench::pull("C")).unwrap();
     bench.ask("C", &PullRequest { batch: 2, no_wait: true, ..PullRequest::default() });
@@ -326,6 +507,20 @@ fn what_the_old_leader_delivered_may_still_be_acked() {
     bench.crash();
     bench.advance(30 * SECOND);
     assert_eq!(seqs(&bench.fetch("C", 9)), [1, 3]);
+}
+
+#[test]
+fn a_new_consumer_takes_no_acks_for_an_older_one_of_its_name() {
+    let mut bench = five(&["a.1"]);
+    bench.consume("C", Bench::pull("C")).unwrap();
+    let got = bench.fetch("C", 1);
+    let mut body = Vec::new();
+    let delete = ConsumerCommand::Delete { consumer: bench.key("C").consumer };
+    delete.encode(&mut body);
+    bench.command(delete.number(), body).unwrap();
+    bench.consume("C", Bench::pull("C")).unwrap();
+    assert_eq!(bench.ack("C", &got[0], AckVerb::Ack), AckDone::Ignored);
+    assert_eq!(seqs(&bench.fetch("C", 1)), [1]);
 }
 
 #[test]
@@ -386,6 +581,39 @@ fn a_stale_verdict_does_nothing() {
     bench.consume("C", ConsumerConfig { description: "new".into(), ..Bench::pull("C") }).unwrap();
     bench.shard.commit(key, bench.now, &c, &[0], 1, &mut b);
     assert_eq!((bench.info("C").num_pending, b.deliveries.len()), (1, 0));
+}
+
+#[test]
+fn a_pause_and_an_update_that_were_asked_for_together_both_hold() {
+    let mut bench = five(&["a.1"]);
+    bench.consume("C", Bench::pull("C")).unwrap();
+    let until = bench.now + 10 * SECOND;
+    let mut body = Vec::new();
+    let pause = ConsumerCommand::Pause { consumer: bench.key("C").consumer, until: Some(until) };
+    bench.consume("C", ConsumerConfig { max_ack_pending: 7, ..Bench::pull("C") }).unwrap();
+    pause.encode(&mut body);
+    bench.command(pause.number(), body).unwrap();
+    // This one does not know of the pause.
+    bench.consume("C", ConsumerConfig { max_ack_pending: 8, ..Bench::pull("C") }).unwrap();
+    bench.crash();
+    let config = bench.info("C").config.expect("a config");
+    assert_eq!((config.max_ack_pending, config.pause_until), (8, Some(Time::from_unix_ns(until))));
+}
+
+#[test]
+fn a_consumer_is_held_against_the_stream_of_its_turn() {
+    let mut bench = five(&[]);
+    let limits = forebay_api::stream::ConsumerLimits { max_ack_pending: 5, ..Default::default() };
+    let narrow = StreamConfig { consumer_limits: limits, ..Bench::of("S", &["a.>", "out"]) };
+    let update = StreamCommand::Update { config: forebay_api::json::to_vec(&narrow), revision: 2 };
+    bench.stream_command(&update).unwrap();
+    assert_eq!(bench.consume("C", Bench::pull("C")).unwrap_err().err_code, 10121);
+    let few = ConsumerConfig { max_ack_pending: 5, ..Bench::pull("C") };
+    bench.consume("C", few.clone()).unwrap();
+    let many = ConsumerConfig { max_ack_pending: 6, ..few.clone() };
+    assert_eq!(bench.consume("C", many).unwrap_err().err_code, 10121);
+    let cycle = ConsumerConfig { deliver_subject: "out".into(), max_waiting: 0, durable: "P".into(), ..few };
+    assert_eq!(bench.consume("P", cycle).unwrap_err().err_code, 10081);
 }
 
 #[test]

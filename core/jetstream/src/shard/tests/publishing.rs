@@ -16,7 +16,7 @@ fn code(outcome: PublishOutcome) -> (u16, String) {
 }
 
 #[test]
-fn a_repeated_id_is_a_duplicate_within_the_window_and_after_a_crash() {
+pub(super) fn a_repeated_id_is_a_duplicate_within_the_window_and_after_a_crash() {
     let mut bench = Bench::new(Bench::of("S", &["a.>"]));
     assert_eq!(bench.publish_with("a.b", "Nats-Msg-Id: 1", b""), stored(1));
     assert_eq!(bench.publish_with("a.b", "Nats-Msg-Id: 1", b""), PublishOutcome::Duplicate { seq: 1 });
@@ -29,7 +29,7 @@ fn a_repeated_id_is_a_duplicate_within_the_window_and_after_a_crash() {
 }
 
 #[test]
-fn a_retry_with_an_expectation_is_a_duplicate_and_not_an_error() {
+pub(super) fn a_retry_with_an_expectation_is_a_duplicate_and_not_an_error() {
     let mut bench = Bench::new(Bench::of("S", &["a.>"]));
     let headers = "Nats-Msg-Id: 1\r\nNats-Expected-Last-Sequence: 0";
     assert_eq!(bench.publish_with("a.b", headers, b""), stored(1));
@@ -115,7 +115,7 @@ fn a_rollup_replaces_its_subject_or_all() {
 }
 
 #[test]
-fn age_and_ttl_are_proposed_by_the_leader() {
+pub(super) fn age_and_ttl_are_proposed_by_the_leader() {
     let config = StreamConfig { max_age: Nanos(10 * SECOND), allow_msg_ttl: true, ..Bench::of("S", &["a.>"]) };
     let mut bench = Bench::new(config);
     bench.publish("a.b");
@@ -233,7 +233,7 @@ fn an_unknown_command_stops_the_shard() {
 }
 
 #[test]
-fn a_moved_body_is_found_at_its_new_place() {
+pub(super) fn a_moved_body_is_found_at_its_new_place() {
     let mut bench = Bench::new(Bench::of("S", &["a"]));
     (0..4).for_each(|_| assert!(bench.publish("a") > 0));
     let place = |bench: &Bench, seq| bench.shard.get_seq(UID, seq).map(|found| found.location).unwrap();

@@ -114,6 +114,9 @@ fn a_stream_may_choose_a_durability_that_the_server_has() {
     assert!(choose("os", true).is_ok());
     assert_eq!(choose("os", false).unwrap_err().err_code, 10052);
     assert!(choose("never", true).unwrap_err().description.ends_with("not \"never\""));
+    let metadata = Metadata::from([(DURABILITY_KEY.to_owned(), "fsync".to_owned())]);
+    let memory = StreamConfig { metadata, storage: Storage::Memory, ..named("S") };
+    assert_eq!(check_stream(&memory, &Limits::default(), false).unwrap_err().err_code, 10052);
 }
 
 #[test]

@@ -1,11 +1,8 @@
 //! The verbs of an ack, and what they do to the consumer and to the stream.
 
-use super::{consumer, pull_consumer, with_messages};
+use super::{STREAM_INFO, consumer, told, with_messages};
 use crate::scenario::{Scenario, topic};
 use crate::setup::Setup;
-
-const INFO: &str = "$JS.API.CONSUMER.INFO.S.C";
-const STREAM_INFO: &str = "$JS.API.STREAM.INFO.S";
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     topic("jetstream/ack", Setup::JETSTREAM, acks())
@@ -13,16 +10,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 
 /// Three messages, all fetched on connection `p`, none acknowledged.
 fn fetched(name: &str, stream: &str, config: &str) -> Scenario {
-    pull_consumer(with_messages(name, stream, 3), config)
-        .on("p")
-        .hello()
-        .line("SUB in 5")
-        .raw(b"PUB $JS.API.CONSUMER.MSG.NEXT.S.C in 1\r\n3\r\n")
-        .expect(3)
-}
-
-fn told(scenario: Scenario) -> Scenario {
-    scenario.sync().wait_ms(150).on("a").request(INFO, "")
+    super::fetched(name, stream, config, 3)
 }
 
 // tidy: long — a list of scenarios, no logic

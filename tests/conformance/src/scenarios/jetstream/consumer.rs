@@ -1,10 +1,8 @@
 //! Consumers: create, info, names, list, update, delete, and what is refused.
 
-use super::{consumer, pull_consumer, with_messages, with_stream};
+use super::{CREATE, consumer, pull_consumer, with_messages, with_stream};
 use crate::scenario::{Scenario, scenario, topic};
 use crate::setup::Setup;
-
-const CREATE: &str = "$JS.API.CONSUMER.CREATE.S.C";
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let mut all = topic("jetstream/consumer", Setup::JETSTREAM, create());

@@ -1,6 +1,6 @@
 //! Consumers as ordered consumers of client libraries create them, and KV and inactivity that rest on them.
 
-use super::{with_messages, with_stream};
+use super::{consumer, with_messages, with_stream};
 use crate::scenario::{Scenario, topic};
 use crate::setup::Setup;
 
@@ -43,6 +43,24 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 )
                 .on("s")
                 .expect(4),
+            watched("a_watcher_of_headers", r#""deliver_policy":"last_per_subject","filter_subject":"foo.>","headers_only":true"#)
+                .expect(2),
+            watched("a_watcher_of_updates", r#""deliver_policy":"new","filter_subject":"foo.>""#)
+                .quiet()
+                .on("a")
+                .request("foo.a", "4")
+                .on("s")
+                .expect(1),
+            watched("a_watcher_of_a_history", r#""deliver_policy":"all","filter_subject":"foo.a""#).expect(2),
+            watched("a_watcher_of_two_keys", r#""deliver_policy":"last_per_subject","filter_subjects":["foo.a","foo.b"]"#)
+                .expect(2),
+            watched("a_watcher_goes_on_with_what_is_new", r#""deliver_policy":"last_per_subject","filter_subject":"foo.>""#)
+                .expect(2)
+                .on("a")
+                .request_with_headers("foo.a", "Nats-Rollup: sub\r\nKV-Operation: PURGE\r\n", "")
+                .on("s")
+                .expect(1),
+            watched("one_that_begins_where_another_ended", r#""deliver_policy":"by_start_sequence","opt_start_seq":2"#).expect(2),
             with_stream("an_inactive_ephemeral_goes", "")
                 .request(
                     "$JS.API.CONSUMER.CREATE.S.E",
@@ -52,4 +70,12 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 .request("$JS.API.CONSUMER.INFO.S.E", ""),
         ],
     )
+}
+
+/// A key-value bucket with two values of `foo.a` and one of `foo.b`, and a watcher as clients make it.
+fn watched(name: &str, config: &str) -> Scenario {
+    let bucket = r#""max_msgs_per_subject":3,"allow_rollup_hdrs":true,"deny_delete":true"#;
+    let filled = with_stream(name, bucket).request("foo.a", "1").request("foo.b", "2").request("foo.a", "3");
+    let watcher = r#""ack_policy":"none","max_deliver":1,"deliver_subject":"out","mem_storage":true,"num_replicas":1"#;
+    consumer(filled.on("s").hello().line("SUB out 5").sync().on("a"), "w", &format!("{watcher},{config}")).on("s")
 }

@@ -1,25 +1,15 @@
 //! Pull requests: batches, waiting, expiry, statuses.
 
-use super::{pull_consumer, with_messages, with_stream};
+use super::{INFO, NEXT, pull_request as next, pulled, with_stream};
 use crate::scenario::{Scenario, topic};
 use crate::setup::Setup;
-
-const NEXT: &str = "$JS.API.CONSUMER.MSG.NEXT.S.C";
-const INFO: &str = "$JS.API.CONSUMER.INFO.S.C";
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let mut all = topic("jetstream/pull", Setup::JETSTREAM, batches());
     all.extend(topic("jetstream/pull", Setup::JETSTREAM, statuses()));
+    all.extend(topic("jetstream/pull_request", Setup::JETSTREAM, numbers()));
+    all.extend(topic("jetstream/pull_request", Setup::JETSTREAM, times()));
     all
-}
-
-/// Messages, a consumer, and a pull request on a connection of its own.
-fn pulled(name: &str, config: &str, count: usize, request: &str) -> Scenario {
-    pull_consumer(with_messages(name, "", count), config).on("p").hello().line("SUB in 5").raw(&next(request))
-}
-
-fn next(request: &str) -> Vec<u8> {
-    format!("PUB {NEXT} in {}\r\n{request}\r\n", request.len()).into_bytes()
 }
 
 fn batches() -> Vec<Scenario> {
@@ -131,5 +121,72 @@ fn statuses() -> Vec<Scenario> {
                 r#"{"stream_name":"S","config":{"name":"C","durable_name":"C","deliver_subject":"out"}}"#,
             )
             .request(NEXT, ""),
+    ]
+}
+
+/// How many are asked for, and in which words; and fields that need a priority policy.
+fn numbers() -> Vec<Scenario> {
+    vec![
+        pulled("a_batch_of_none_is_one", "", 2, r#"{"batch":0}"#).expect(1).quiet(),
+        pulled("the_number_0_is_one", "", 2, "0").expect(1).quiet(),
+        pulled("a_negative_number_is_one", "", 2, "-3").expect(1).quiet(),
+        pulled("a_number_with_a_plus", "", 3, "+2").expect(2).quiet(),
+        pulled("a_number_with_spaces", "", 3, " 2 ").expect(2).quiet(),
+        pulled("a_fraction_is_one", "", 3, "2.5").expect(1).quiet(),
+        pulled("a_batch_of_none_of_which_nothing_comes", "", 0, r#"{"batch":0,"expires":200000000}"#).expect(1),
+        pulled("just_max_batch", r#""max_batch":2"#, 3, r#"{"batch":2}"#).expect(2),
+        pulled("a_number_beyond_max_batch", r#""max_batch":2"#, 3, "3").expect(1),
+        pulled("min_pending_without_overflow", "", 1, r#"{"min_pending":5}"#).expect(1),
+        pulled("min_ack_pending_without_overflow", "", 1, r#"{"min_ack_pending":5}"#).expect(1),
+        pulled("a_pin_without_pins", "", 1, r#"{"id":"x"}"#).expect(1),
+        pulled("a_group_without_groups", "", 1, r#"{"group":"x"}"#).expect(1),
+        pulled("a_priority_without_groups", "", 1, r#"{"priority":3}"#).expect(1),
+        pulled("a_priority_beyond_9", "", 1, r#"{"priority":10}"#).expect(1),
+        pulled("a_priority_below_0", "", 1, r#"{"priority":-1}"#).expect(1),
+    ]
+}
+
+/// How long a request waits.
+fn times() -> Vec<Scenario> {
+    vec![
+        pulled("a_negative_expiry_is_over", "", 0, r#"{"expires":-5}"#).expect(1).on("a").request(INFO, ""),
+        pulled("a_negative_expiry_is_over_though_there_is_a_message", "", 1, r#"{"expires":-5}"#).expect(1),
+        pulled("a_tiny_expiry", "", 0, r#"{"expires":1}"#).expect(1),
+        pulled("a_negative_heartbeat_is_none", "", 1, r#"{"expires":1000000000,"idle_heartbeat":-5}"#).expect(1),
+        pulled("a_heartbeat_needs_an_expiry", "", 1, r#"{"idle_heartbeat":100000000}"#).expect(1),
+        pulled("max_expires_does_not_need_one", r#""max_expires":1000000000"#, 1, r#"{"batch":1}"#).expect(1),
+        pulled("a_one_shot_is_over_when_it_has_what_is_there", "", 1, r#"{"batch":3,"no_wait":true}"#)
+            .expect(2)
+            .on("a")
+            .request("foo.2", "x")
+            .on("p")
+            .quiet(),
+        pulled("a_one_shot_with_an_expiry_too", "", 1, r#"{"batch":3,"no_wait":true,"expires":1000000000}"#).expect(2),
+        pulled("a_one_shot_waits_for_its_first", "", 0, r#"{"batch":3,"no_wait":true,"expires":1000000000}"#)
+            .sync()
+            .wait_ms(50)
+            .on("a")
+            .request("foo.2", "x")
+            .on("p")
+            .expect(2),
+        pulled(
+            "a_message_puts_a_heartbeat_off",
+            "",
+            0,
+            r#"{"batch":5,"expires":3000000000,"idle_heartbeat":400000000}"#,
+        )
+        .expect(1)
+        .on("a")
+        .request("foo.1", "x")
+        .on("p")
+        .expect(2),
+        pulled("one_expires_and_the_next_is_served", "", 0, r#"{"batch":2,"expires":200000000}"#)
+            .raw(&next(r#"{"batch":2,"expires":30000000000}"#))
+            .wait_ms(400)
+            .on("a")
+            .request("foo.1", "x")
+            .request("foo.2", "x")
+            .on("p")
+            .expect(3),
     ]
 }

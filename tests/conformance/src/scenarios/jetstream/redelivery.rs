@@ -1,10 +1,8 @@
 //! What is delivered again, when, and how often.
 
-use super::{pull_consumer, with_messages};
+use super::{INFO, pull_consumer, with_messages};
 use crate::scenario::{Scenario, topic};
 use crate::setup::Setup;
-
-const INFO: &str = "$JS.API.CONSUMER.INFO.S.C";
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     topic("jetstream/redelivery", Setup::JETSTREAM, redelivered())

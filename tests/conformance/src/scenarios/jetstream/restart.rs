@@ -1,6 +1,6 @@
 //! What a restart keeps, after a stop in peace and after a kill.
 
-use super::{pull_consumer, with_messages};
+use super::{INFO, asked, fetched, fetched_under, pull_consumer, pull_request, with_messages};
 use crate::scenario::{Scenario, topic};
 use crate::setup::Setup;
 
@@ -38,6 +38,37 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 .line("SUB in 5")
                 .raw(b"PUB $JS.API.CONSUMER.MSG.NEXT.S.C in 1\r\n1\r\n")
                 .expect(1),
+            again(fetched_under("a_durable_without_acks_goes_on", "", r#""ack_policy":"none""#, 3)),
+            again(
+                fetched("a_redelivery_is_remembered", "", "", 2)
+                    .publish("${p.reply.1}", "-NAK")
+                    .sync()
+                    .wait_ms(50)
+                    .raw(&pull_request("1"))
+                    .expect(1),
+            ),
+            again(
+                fetched("what_was_acked_of_a_filter_is_remembered", "", r#""filter_subjects":["foo.1","foo.2"]"#, 2)
+                    .publish("${p.reply.1}", "")
+                    .sync(),
+            ),
+            again(
+                asked(
+                    pull_consumer(
+                        with_messages("a_list_of_last_messages_is_remembered", "", 3).request("foo.1", "1b"),
+                        r#""deliver_policy":"last_per_subject","filter_subject":"foo.>""#,
+                    ),
+                    "1",
+                )
+                .expect(1)
+                .publish("${p.reply.1}", "")
+                .sync(),
+            ),
+            again(
+                pull_consumer(with_messages("a_start_is_remembered", "", 3), r#""deliver_policy":"new""#)
+                    .on("p")
+                    .hello(),
+            ),
             with_messages("memory_streams_are_gone", r#""storage":"memory""#, 2)
                 .restart()
                 .hello()
@@ -49,6 +80,12 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 .request("$JS.API.STREAM.NAMES", ""),
         ],
     )
+}
+
+/// One message more, a restart, what the consumer is then, and what it delivers.
+fn again(scenario: Scenario) -> Scenario {
+    let more = scenario.on("a").request("foo.4", "x").wait_ms(50).restart().on("a").hello();
+    more.request(INFO, "").line("SUB in 5").raw(&pull_request(r#"{"batch":10,"no_wait":true}"#)).wait_ms(200).sync()
 }
 
 /// What a client finds after the restart.
