@@ -104,6 +104,17 @@ pub enum Lifecycle {
         facts: Arc<StreamFacts>,
         /// How it is configured now.
         config: Arc<StreamConfig>,
+        /// The revision of the config.
+        revision: u64,
+    },
+    /// An update was refused: it is what it was.
+    StreamKept {
+        /// What it is.
+        facts: Arc<StreamFacts>,
+        /// How it is configured still.
+        config: Arc<StreamConfig>,
+        /// The revision that was refused.
+        revision: u64,
     },
     /// Forget it. A [`Lifecycle::ConsumerRemoved`] for each of its consumers came before.
     StreamRemoved {

@@ -33,13 +33,15 @@ pub const OLD_REPORT_COUNTS: &str = "an old report takes positions back";
 pub const AHEAD_ACKS_REFUSED: &str = "acks of the former leader's deliveries refused";
 /// A stream's update is not held against the config of its turn.
 pub const UPDATE_NOT_CHECKED: &str = "an update is not checked when it is applied";
+/// The subjects of a stream are given away before its shard has taken the update that frees them.
+pub const SUBJECTS_NOT_HELD: &str = "subjects not held until the shard has decided";
 /// A shard that missed an update in a crash is not told of it.
 pub const MISSED_UPDATE_NOT_TOLD: &str = "a missed update is not told again";
 /// A deleted stream's shard is told once only.
 pub const DELETION_NOT_REMEMBERED: &str = "a deletion is not remembered until it is done";
 
 /// All of them.
-pub const ALL: [&str; 17] = [
+pub const ALL: [&str; 18] = [
     DEDUPE_WINDOW_NOT_KEPT,
     IDS_NOT_IN_CHECKPOINT,
     TTLS_NOT_IN_CHECKPOINT,
@@ -55,6 +57,7 @@ pub const ALL: [&str; 17] = [
     OLD_REPORT_COUNTS,
     AHEAD_ACKS_REFUSED,
     UPDATE_NOT_CHECKED,
+    SUBJECTS_NOT_HELD,
     MISSED_UPDATE_NOT_TOLD,
     DELETION_NOT_REMEMBERED,
 ];

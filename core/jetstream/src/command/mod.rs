@@ -55,6 +55,8 @@ pub mod number {
     pub const META_FORGET: u16 = 204;
     /// [`MetaCommand::ForgetMemory`](crate::meta::MetaCommand::ForgetMemory).
     pub const META_FORGET_MEMORY: u16 = 205;
+    /// [`MetaCommand::Settle`](crate::meta::MetaCommand::Settle).
+    pub const META_SETTLE: u16 = 206;
 }
 
 /// Why a record is no command that this build can apply.

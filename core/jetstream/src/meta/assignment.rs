@@ -22,6 +22,9 @@ pub struct Assignment {
     pub shard: u32,
     /// When it was created, in ns.
     pub created: i64,
+    /// Subjects of former configs that may come back, while the shard has not decided about an update: no other stream
+    /// gets them. Not empty means that it has not.
+    pub held: Vec<String>,
 }
 
 impl Assignment {
@@ -32,16 +35,26 @@ impl Assignment {
         out.put_u64(self.revision);
         out.put_u64(u64::from(self.shard));
         out.put_i64(self.created);
+        out.put_u64(self.held.len() as u64);
+        self.held.iter().for_each(|subject| out.put_bytes(subject.as_bytes()));
     }
 
-    pub(super) fn decode(r: &mut Reader<'_>) -> Result<Self, CodecError> {
-        Ok(Self {
+    /// Tables of version 1 say nothing about held subjects.
+    pub(super) fn decode(r: &mut Reader<'_>, version: u8) -> Result<Self, CodecError> {
+        let mut stream = Self {
             uid: StreamUid(r.u64()?),
             account: Arc::from(r.text()?),
             config: Arc::new(serde_json::from_slice(r.bytes()?).map_err(|_| CodecError::Text)?),
             revision: r.u64()?,
             shard: r.u32()?,
             created: r.i64()?,
-        })
+            held: Vec::new(),
+        };
+        if version > 1 {
+            for _ in 0..r.count()? {
+                stream.held.push(r.text()?.to_owned());
+            }
+        }
+        Ok(stream)
     }
 }

@@ -34,6 +34,15 @@ pub enum MetaCommand {
     },
     /// The process that held the streams in memory has ended, and they have ended with it.
     ForgetMemory,
+    /// A stream's shard has decided about an update.
+    Settle {
+        /// The stream's uid.
+        uid: u64,
+        /// The update's revision.
+        revision: u64,
+        /// The config that stays, as JSON, if the shard refused the update; empty if it took it.
+        kept: Vec<u8>,
+    },
 }
 
 impl MetaCommand {
@@ -46,6 +55,7 @@ impl MetaCommand {
             Self::Delete { .. } => number::META_DELETE,
             Self::Forget { .. } => number::META_FORGET,
             Self::ForgetMemory => number::META_FORGET_MEMORY,
+            Self::Settle { .. } => number::META_SETTLE,
         }
     }
 
@@ -62,6 +72,11 @@ impl MetaCommand {
             }
             Self::Forget { uid } => out.put_u64(*uid),
             Self::ForgetMemory => {}
+            Self::Settle { uid, revision, kept } => {
+                out.put_u64(*uid);
+                out.put_u64(*revision);
+                out.put_bytes(kept);
+            }
         }
     }
 
@@ -89,6 +104,9 @@ impl MetaCommand {
                 .and_then(|account| Ok(Self::Delete { account: account.to_owned(), name: r.text()?.to_owned() })),
             number::META_FORGET => r.u64().map(|uid| Self::Forget { uid }),
             number::META_FORGET_MEMORY => Ok(Self::ForgetMemory),
+            number::META_SETTLE => {
+                r.u64().and_then(|uid| Ok(Self::Settle { uid, revision: r.u64()?, kept: r.bytes()?.to_vec() }))
+            }
             _ => return None,
         })
     }
@@ -109,6 +127,7 @@ mod tests {
                 MetaCommand::Delete { account: account.clone(), name: name.clone() },
                 MetaCommand::Forget { uid },
                 MetaCommand::ForgetMemory,
+                MetaCommand::Settle { uid, revision: uid.wrapping_mul(3), kept: config.clone() },
             ] {
                 let mut bytes = Vec::new();
                 command.encode(&mut bytes);
@@ -117,7 +136,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_decode_or_fail_without_panic(number in 200u16..207, bytes: Vec<u8>) {
+        fn any_bytes_decode_or_fail_without_panic(number in 200u16..208, bytes: Vec<u8>) {
             let _ = MetaCommand::decode(number, &bytes);
         }
     }
@@ -130,6 +149,7 @@ mod tests {
             (MetaCommand::Delete { account: "A".into(), name: "S".into() }, 203, &[1, b'A', 1, b'S']),
             (MetaCommand::Forget { uid: 300 }, 204, &[0xac, 2]),
             (MetaCommand::ForgetMemory, 205, &[]),
+            (MetaCommand::Settle { uid: 7, revision: 2, kept: b"{}".to_vec() }, 206, &[7, 2, 2, b'{', b'}']),
         ] {
             let mut bytes = Vec::new();
             command.encode(&mut bytes);

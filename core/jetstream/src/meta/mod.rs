@@ -1,9 +1,11 @@
 //! The meta machine: which streams exist, under which names and subjects, and in which shards.
 //!
 //! STREAM.CREATE is a command here; what it makes to be done in a shard ([`MetaTodo`]) is then proposed there, and the
-//! shard's effect answers the client. A crash between the two logs is mended by [`Meta::reconcile`]: a stream that the
-//! table has and its shard has not is proposed again, one that was being deleted is deleted. Nothing is ever deleted
-//! because the table does not mention it.
+//! shard's effect answers the client. An update is decided twice: here, by what the table knows (names, subjects, what
+//! may change), and in the shard, by what only it knows (consumers). The shard's word is the last, and comes back as
+//! [`MetaCommand::Settle`]; until then the subjects of the config before stay taken. A crash between the two logs is
+//! mended by [`Meta::settled`] and [`Meta::reconcile`]: a stream that the table has and its shard has not is proposed
+//! again, one that was being deleted is deleted. Nothing is ever deleted because the table does not mention it.
 //!
 //! Kinds of method: getters; `apply`; `reconcile` for the start.
 
@@ -31,7 +33,9 @@ use crate::record::Record;
 use crate::shard::RestoreError;
 use crate::stream::update::{check_transition, is_same_stream};
 
-const VERSION: u8 = 1;
+/// 2: streams say which subjects they hold.
+const VERSION: u8 = 2;
+const OLDEST: u8 = 1;
 
 /// A command for a stream's shard that follows from one of the meta machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,8 +151,8 @@ impl Meta {
     #[must_use]
     pub fn overlaps(&self, account: &str, name: &str, subjects: &[String]) -> bool {
         self.of_account(account).filter(|other| other.config.name != name).any(|other| {
-            let theirs = &other.config.subjects;
-            theirs.iter().any(|left| subjects.iter().any(|right| filters_overlap(left.as_bytes(), right.as_bytes())))
+            let mut theirs = other.config.subjects.iter().chain(&other.held);
+            theirs.any(|left| subjects.iter().any(|right| filters_overlap(left.as_bytes(), right.as_bytes())))
         })
     }
 
@@ -173,6 +177,9 @@ impl Meta {
                 self.apply_forget_memory(fx);
                 Ok(())
             }
+            Ok(MetaCommand::Settle { uid, revision, kept }) => {
+                self.apply_settle(StreamUid(uid), revision, &kept, at, fx)
+            }
             Err(error) => {
                 fx.damaged.push(error);
                 Err(ApiError::bad_request())
@@ -181,6 +188,23 @@ impl Meta {
         if let (Err(error), true) = (done, at.waiter != NO_WAITER) {
             fx.replies.push(ApiDone { waiter: at.waiter, result: Err(error) });
         }
+    }
+
+    /// What the table has to learn of a shard's decisions, given the revisions of its streams and their configs. For the
+    /// start, before [`Meta::reconcile`]: what the shard has not decided yet it is asked there.
+    pub fn settled<'a>(
+        &self,
+        shard: u32,
+        has: impl Fn(StreamUid) -> Option<(u64, &'a StreamConfig)>,
+    ) -> Vec<MetaCommand> {
+        let decided = |stream: &Assignment| {
+            let (revision, config) = has(stream.uid)?;
+            let open = !stream.held.is_empty() || *config != *stream.config;
+            let kept = if *config == *stream.config { Vec::new() } else { forebay_api::json::to_vec(config) };
+            let settle = MetaCommand::Settle { uid: stream.uid.0, revision, kept };
+            (open && revision == stream.revision).then_some(settle)
+        };
+        self.all().filter(|stream| stream.shard == shard).filter_map(decided).collect()
     }
 
     /// What has to be proposed in a shard so that it agrees with the table, given which streams it has and the
@@ -225,18 +249,18 @@ impl Meta {
     pub fn restore(bytes: &[u8], shards: u32) -> Result<Self, RestoreError> {
         let mut r = Reader::new(bytes);
         let version = r.byte()?;
-        if version != VERSION {
+        if !(OLDEST..=VERSION).contains(&version) {
             return Err(RestoreError::Newer(version));
         }
         let mut meta = Self::new(shards);
         meta.applied = r.u64()?;
         meta.next_uid = r.u64()?;
         for _ in 0..r.count()? {
-            let stream = Assignment::decode(&mut r)?;
+            let stream = Assignment::decode(&mut r, version)?;
             meta.streams.insert(stream.key(), stream);
         }
         for _ in 0..r.count()? {
-            let stream = Assignment::decode(&mut r)?;
+            let stream = Assignment::decode(&mut r, version)?;
             meta.deleting.insert(stream.uid.0, stream);
         }
         r.finish()?;
@@ -270,6 +294,7 @@ impl Meta {
             revision: 1,
             shard: self.emptiest_shard(),
             created: now,
+            held: Vec::new(),
         };
         self.next_uid += 1;
         fx.todo.push(stream.create(at.waiter));
@@ -295,6 +320,9 @@ impl Meta {
             return Err(ApiError::stream_subject_overlap());
         }
         let stream = self.streams.get_mut(&key).ok_or_else(ApiError::stream_not_found)?;
+        if !mutant::active(mutant::SUBJECTS_NOT_HELD) {
+            stream.hold_subjects();
+        }
         stream.config = Arc::new(config);
         stream.revision += 1;
         fx.todo.push(stream.update(at.waiter));
@@ -307,6 +335,24 @@ impl Meta {
         fx.todo.push(stream.todo(StreamCommand::Delete, at.waiter));
         if !mutant::active(mutant::DELETION_NOT_REMEMBERED) {
             self.deleting.insert(stream.uid.0, stream);
+        }
+        Ok(())
+    }
+
+    /// The shard decided about an update. About one that another has followed it says no more: that one is to come.
+    fn apply_settle(
+        &mut self,
+        uid: StreamUid,
+        revision: u64,
+        kept: &[u8],
+        at: Applied,
+        fx: &mut MetaEffects,
+    ) -> Result<(), ApiError> {
+        let decided = |stream: &&mut Assignment| stream.uid == uid && stream.revision == revision;
+        let Some(stream) = self.streams.values_mut().find(decided) else { return Ok(()) };
+        stream.held.clear();
+        if !kept.is_empty() {
+            stream.config = Arc::new(parse(kept, at, fx)?);
         }
         Ok(())
     }
@@ -331,6 +377,15 @@ impl Meta {
 impl Assignment {
     fn key(&self) -> (Arc<str>, Arc<str>) {
         (Arc::clone(&self.account), Arc::from(self.config.name.as_str()))
+    }
+
+    /// The subjects of the config that is about to be replaced stay taken.
+    fn hold_subjects(&mut self) {
+        for subject in &self.config.subjects {
+            if !self.held.contains(subject) {
+                self.held.push(subject.clone());
+            }
+        }
     }
 
     fn todo(&self, command: StreamCommand, waiter: u32) -> MetaTodo {

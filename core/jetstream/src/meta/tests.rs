@@ -123,10 +123,72 @@ fn an_update_counts_its_revision_and_a_shard_that_missed_it_is_told() {
     assert_eq!(bench.meta.reconcile(1, |_| Some(2)), []);
 }
 
+fn settle(revision: u64, kept: &[u8]) -> MetaCommand {
+    MetaCommand::Settle { uid: 1, revision, kept: kept.to_vec() }
+}
+
+#[test]
+fn subjects_of_an_update_are_free_when_the_shard_has_decided() {
+    let mut bench = Bench::new();
+    bench.create("S", &["a"]).unwrap();
+    let update = |subjects: &[&str]| MetaCommand::Update { account: "A".into(), config: config("S", subjects) };
+    bench.run(&update(&["b"])).unwrap();
+    bench.run(&update(&["c"])).unwrap();
+    bench.run(&settle(2, b"")).unwrap();
+    for subject in ["a", "b", "c"] {
+        assert_eq!(bench.create("T", &[subject]), Err(10065), "the shard has not decided about the last");
+    }
+    let mut bytes = Vec::new();
+    bench.meta.checkpoint(&mut bytes);
+    bench.meta = Meta::restore(&bytes, 2).unwrap();
+    // It has refused the last: what stays is the config of the one before.
+    bench.run(&settle(3, &config("S", &["b"]))).unwrap();
+    assert_eq!(bench.meta.get("A", "S").unwrap().config.subjects, ["b"]);
+    assert_eq!(bench.create("T", &["b"]), Err(10065));
+    bench.create("T", &["a"]).unwrap();
+    bench.create("U", &["c"]).unwrap();
+    assert_eq!(bench.run(&update(&["b", "c"])), Err(10065));
+}
+
+#[test]
+fn what_a_shard_had_decided_before_a_crash_is_learnt_at_the_start() {
+    let mut bench = Bench::new();
+    bench.create("S", &["a"]).unwrap();
+    let update = |subjects: &[&str]| MetaCommand::Update { account: "A".into(), config: config("S", subjects) };
+    bench.run(&update(&["b"])).unwrap();
+    let parsed = |subject: &str| serde_json::from_slice::<StreamConfig>(&config("S", &[subject])).unwrap();
+    let (old, new) = (parsed("a"), parsed("b"));
+    assert_eq!(bench.meta.settled(1, |_| Some((1, &old))), [], "it has not decided: it is asked again");
+    assert_eq!(bench.meta.settled(1, |_| Some((2, &new))), [settle(2, b"")]);
+    let refused = bench.meta.settled(1, |_| Some((2, &old)));
+    assert_eq!(refused, [settle(2, &config("S", &["a"]))]);
+    bench.run(&refused[0]).unwrap();
+    assert_eq!(bench.meta.settled(1, |_| Some((2, &old))), []);
+    assert_eq!(bench.meta.get("A", "S").unwrap().config.subjects, ["a"]);
+}
+
+#[test]
+fn tables_of_the_first_version_are_read() {
+    let mut bench = Bench::new();
+    bench.create("S", &["a"]).unwrap();
+    let mut bytes = Vec::new();
+    bench.meta.checkpoint(&mut bytes);
+    // Version 1 ended a stream before its held subjects.
+    bytes[0] = 1;
+    let held_of_s = bytes.len() - 2;
+    assert_eq!(bytes[held_of_s..], [0, 0], "no held subjects, nothing being deleted");
+    bytes.remove(held_of_s);
+    let restored = Meta::restore(&bytes, 2).unwrap();
+    assert_eq!(restored.get("A", "S"), bench.meta.get("A", "S"));
+}
+
 #[cfg(feature = "mutants")]
 #[test]
 fn mutants_are_found() {
-    use crate::mutant::{DELETION_NOT_REMEMBERED, MISSED_UPDATE_NOT_TOLD, UPDATE_NOT_CHECKED, is_found_by};
+    use crate::mutant::{
+        DELETION_NOT_REMEMBERED, MISSED_UPDATE_NOT_TOLD, SUBJECTS_NOT_HELD, UPDATE_NOT_CHECKED, is_found_by,
+    };
+    assert!(is_found_by(SUBJECTS_NOT_HELD, subjects_of_an_update_are_free_when_the_shard_has_decided));
     assert!(is_found_by(UPDATE_NOT_CHECKED, an_update_is_held_against_the_config_of_its_turn));
     assert!(is_found_by(MISSED_UPDATE_NOT_TOLD, an_update_counts_its_revision_and_a_shard_that_missed_it_is_told));
     let test = a_deleted_name_is_free_at_once_and_the_shard_is_told_until_it_is_done;

@@ -111,7 +111,7 @@ impl Hands {
     /// Something came or changed: the broker learns of it before anybody is answered.
     fn came(&mut self, js: &Arc<JetStream>, shard: u32, change: &Lifecycle) {
         match change {
-            Lifecycle::StreamCreated { facts, config } | Lifecycle::StreamUpdated { facts, config } => {
+            Lifecycle::StreamCreated { facts, config } | Lifecycle::StreamUpdated { facts, config, .. } => {
                 js.registry.put_stream(&js.broker, shard, facts, config);
             }
             Lifecycle::ConsumerCreated { facts, .. } | Lifecycle::ConsumerUpdated { facts, .. } => {
@@ -123,7 +123,7 @@ impl Hands {
                     cell.change(|state| state.shard.set_push_interest(facts.key, now, true, &mut self.out));
                 }
             }
-            Lifecycle::StreamRemoved { .. } | Lifecycle::ConsumerRemoved { .. } => {}
+            Lifecycle::StreamKept { .. } | Lifecycle::StreamRemoved { .. } | Lifecycle::ConsumerRemoved { .. } => {}
         }
     }
 
@@ -138,16 +138,26 @@ fn went(js: &Arc<JetStream>, change: &Lifecycle) {
     match change {
         Lifecycle::StreamRemoved { facts } => {
             js.registry.remove_stream(facts.uid);
-            let command = MetaCommand::Forget { uid: facts.uid.0 };
-            let mut body = Vec::new();
-            command.encode(&mut body);
-            let now = js.clock.wall_ns();
-            // If the lane takes nothing now, the next start finds the stream gone and forgets it.
-            let _ = propose_command(js, META_SHARD, now, command.number(), facts.uid.0, &body, Waiters::default());
+            tell_meta(js, &MetaCommand::Forget { uid: facts.uid.0 });
+        }
+        Lifecycle::StreamUpdated { facts, revision, .. } => {
+            tell_meta(js, &MetaCommand::Settle { uid: facts.uid.0, revision: *revision, kept: Vec::new() });
+        }
+        Lifecycle::StreamKept { facts, config, revision } => {
+            let kept = forebay_api::json::to_vec(&**config);
+            tell_meta(js, &MetaCommand::Settle { uid: facts.uid.0, revision: *revision, kept });
         }
         Lifecycle::ConsumerRemoved { facts } => js.registry.remove_consumer(facts.key),
         _ => {}
     }
+}
+
+/// Tells the table of streams what a shard has done. If the lane takes nothing now, the next start finds it out.
+fn tell_meta(js: &JetStream, command: &MetaCommand) {
+    let mut body = Vec::new();
+    command.encode(&mut body);
+    let now = js.clock.wall_ns();
+    let _ = propose_command(js, META_SHARD, now, command.number(), 0, &body, Waiters::default());
 }
 
 /// Logs one command; returns its entry's lsn.

@@ -13,12 +13,13 @@ use crate::run::target::Target;
 use crate::run::waiter::Waiters;
 use crate::run::{Clock, Config, JetStream, MetaCell};
 use crate::shard::{RestoreError, Shard};
-use crate::{META_SHARD, StreamUid};
-use forebay_api::stream::Storage as StorageKind;
+use crate::{META_SHARD, StreamFacts, StreamUid};
+use forebay_api::stream::{Storage as StorageKind, StreamConfig};
 use forebay_broker::{Broker, GLOBAL_ACCOUNT, Inbound, InterestWatcher, Recipient, Subscription, ThreadState};
 use forebay_store::{
     ColdReads, EntryKind, LaneThread, OpenError, Opened, PrepareThread, Storage, Store, TailEntry, TailItem,
 };
+use hashbrown::HashMap;
 use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
@@ -246,17 +247,24 @@ impl JetStream {
     /// Returns when that has been applied, so that nobody sees what is about to go.
     fn reconcile(&self) {
         let now = self.clock.wall_ns();
-        let mut todo: Vec<MetaTodo> = Vec::new();
+        let (mut todo, mut settled) = (Vec::<MetaTodo>::new(), Vec::<MetaCommand>::new());
         {
             let cell = self.meta.lock();
             for shard in &self.shards {
-                let has: Vec<(StreamUid, u64)> =
-                    shard.read(|shard| shard.streams().map(|(facts, _, revision)| (facts.uid, revision)).collect());
-                let revision = |uid| has.iter().find(|(known, _)| *known == uid).map(|(_, revision)| *revision);
-                todo.extend(cell.meta.reconcile(shard.number(), revision));
+                let known = |(facts, config, revision): (&Arc<StreamFacts>, &Arc<StreamConfig>, u64)| {
+                    (facts.uid, (revision, Arc::clone(config)))
+                };
+                let has: HashMap<StreamUid, _> = shard.read(|shard| shard.streams().map(known).collect());
+                settled.extend(
+                    cell.meta.settled(shard.number(), |uid| has.get(&uid).map(|(at, config)| (*at, &**config))),
+                );
+                todo.extend(cell.meta.reconcile(shard.number(), |uid| has.get(&uid).map(|(revision, _)| *revision)));
             }
         }
         let mut last = self.forget_memory_streams(now);
+        for command in settled {
+            last = last.max(self.tell_table(now, &command));
+        }
         for todo in todo {
             let mut body = Vec::new();
             todo.command.encode(&mut body);
@@ -284,16 +292,18 @@ impl JetStream {
         if !self.meta.lock().meta.has_memory_streams() {
             return 0;
         }
-        let command = MetaCommand::ForgetMemory;
+        self.tell_table(now, &MetaCommand::ForgetMemory)
+    }
+
+    /// Proposes a command of the table of streams; returns its entry's lsn, or 0 if the lane took nothing.
+    fn tell_table(&self, now: i64, command: &MetaCommand) -> u64 {
         let mut body = Vec::new();
         command.encode(&mut body);
-        match propose_command(self, META_SHARD, now, command.number(), 0, &body, Waiters::default()) {
-            Ok(lsn) => lsn,
-            Err(_) => {
-                tracing::error!("Streams in memory could not be forgotten");
-                0
-            }
-        }
+        let proposed = propose_command(self, META_SHARD, now, command.number(), 0, &body, Waiters::default());
+        proposed.unwrap_or_else(|_| {
+            tracing::error!(command = command.number(), "The table of streams could not be brought up to date");
+            0
+        })
     }
 
     /// Creates or updates a declared stream, as an API request would. The outcome is logged.

@@ -125,9 +125,17 @@ impl Shard {
         let Some(config) = parse(config, number::STREAM_UPDATE, at, fx) else { return };
         let Some(stream) = self.streams.get_mut(&uid.0) else { return };
         if revision > stream.revision {
-            stream.apply_update(config, revision, fx);
+            let taken = stream.check_update(&config);
+            match &taken {
+                Ok(()) => stream.apply_update(config, fx),
+                Err(error) => fx.reply(at.waiter, Err(error.clone())),
+            }
+            stream.revision = revision;
             let (facts, config) = (Arc::clone(&stream.facts), Arc::clone(&stream.config));
-            fx.lifecycle.push(Lifecycle::StreamUpdated { facts, config });
+            if taken.is_err() {
+                return fx.lifecycle.push(Lifecycle::StreamKept { facts, config, revision });
+            }
+            fx.lifecycle.push(Lifecycle::StreamUpdated { facts, config, revision });
         }
         let info = stream.info(time, &InfoRequest::default()).info;
         fx.reply(at.waiter, Ok(ApiOk::Stream(Box::new(info))));

@@ -8,7 +8,9 @@ use crate::limits::CHECKPOINT_STREAMS_MAX;
 use crate::stream::Stream;
 
 /// The layout's version: a newer one is refused.
-const VERSION: u8 = 1;
+/// 2: consumers say what they gave up.
+const VERSION: u8 = 2;
+const OLDEST: u8 = 1;
 
 /// Why a checkpoint does not restore.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -42,7 +44,7 @@ impl Shard {
     pub fn restore(bytes: &[u8]) -> Result<Self, RestoreError> {
         let mut r = Reader::new(bytes);
         let version = r.byte()?;
-        if version != VERSION {
+        if !(OLDEST..=VERSION).contains(&version) {
             return Err(RestoreError::Newer(version));
         }
         let mut shard = Self::new(r.u32()?);

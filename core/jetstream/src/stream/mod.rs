@@ -26,6 +26,7 @@ pub mod validate;
 use std::sync::Arc;
 
 pub use direct_get::Found;
+use forebay_api::error::ApiError;
 use forebay_api::publish::{Durability, ack_prefix};
 use forebay_api::stream::{Storage, StreamConfig};
 use forebay_store::{MemoryBodies, StreamIndex};
@@ -40,6 +41,7 @@ use crate::consumer::Consumer;
 use crate::effect::{Body, Effects};
 use crate::id::StreamUid;
 use crate::metrics::{Refused, StreamRow};
+use crate::mutant;
 use crate::shard::digest::Digest;
 
 /// What does not change while a stream's config stays: shared with whoever answers publishers.
@@ -148,14 +150,23 @@ impl Stream {
         self.facts.uid
     }
 
+    /// Whether the config may be replaced by this one, as the stream is and as its consumers are now.
+    pub(crate) fn check_update(&self, config: &StreamConfig) -> Result<(), ApiError> {
+        if mutant::active(mutant::UPDATE_NOT_CHECKED) {
+            return Ok(());
+        }
+        update::check_transition(&self.config, config)?;
+        let consumers = self.consumers.values().map(|consumer| (&*consumer.facts.name, &*consumer.config));
+        update::check_consumer_limits(&self.config, config, consumers)
+    }
+
     /// Replaces the config; limits that became tighter remove messages, and so does a retention that waits for acks
     /// that came before.
-    pub(crate) fn apply_update(&mut self, config: StreamConfig, revision: u64, fx: &mut Effects) {
+    pub(crate) fn apply_update(&mut self, config: StreamConfig, fx: &mut Effects) {
         let retention = self.rules.retention;
         self.rules = Rules::new(&config);
         self.facts = Arc::new(StreamFacts::new(self.uid(), &self.facts.account, &config));
         self.config = Arc::new(config);
-        self.revision = revision;
         for consumer in self.consumers.values_mut() {
             consumer.apply_stream_update(&self.config);
         }

@@ -10,8 +10,7 @@ use super::validate::{Limits, check_stream, durability};
 
 /// Checks a configuration that is to replace `old`, and normalises it. The consumers are those of the stream.
 ///
-/// Whether the new subjects overlap another stream's, and whether there is room, is the meta machine's question. That no
-/// consumer is beyond new limits is asked here only, as limits are: a consumer that comes at the same moment may stay.
+/// Whether the new subjects overlap another stream's, and whether there is room, is the meta machine's question.
 ///
 /// # Errors
 /// What [`check_stream`] refuses, 10052 for what may not change, 10055, 10069 for consumers beyond new limits.
@@ -82,8 +81,12 @@ fn seal(config: &mut StreamConfig) {
     config.allow_rollup_hdrs = false;
 }
 
-/// Limits may not become tighter than what consumers already have.
-fn check_consumer_limits<'a>(
+/// Limits may not become tighter than what consumers already have: asked before the log, and again when the update is
+/// applied, since a consumer may have come first.
+///
+/// # Errors
+/// 10069.
+pub fn check_consumer_limits<'a>(
     old: &StreamConfig,
     new: &StreamConfig,
     consumers: impl Iterator<Item = (&'a str, &'a ConsumerConfig)>,

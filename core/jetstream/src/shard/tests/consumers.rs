@@ -617,6 +617,27 @@ fn a_consumer_is_held_against_the_stream_of_its_turn() {
 }
 
 #[test]
+pub(super) fn an_update_is_refused_for_a_consumer_that_came_first() {
+    let mut bench = five(&[]);
+    bench.consume("C", ConsumerConfig { max_ack_pending: 10, ..Bench::pull("C") }).unwrap();
+    let update = |limit: i64, revision: u64| {
+        let limits = forebay_api::stream::ConsumerLimits { max_ack_pending: limit, ..Default::default() };
+        let config = StreamConfig { consumer_limits: limits, ..Bench::of("S", &["a.>"]) };
+        StreamCommand::Update { config: forebay_api::json::to_vec(&config), revision }
+    };
+    assert_eq!(bench.stream_command(&update(5, 2)).unwrap_err().err_code, 10069);
+    let at = |bench: &Bench| {
+        let (_, config, revision) = bench.shard.streams().next().expect("a stream");
+        (config.consumer_limits.max_ack_pending, revision)
+    };
+    assert_eq!(at(&bench), (0, 2), "the shard knows which update it refused");
+    bench.crash();
+    assert_eq!(at(&bench), (0, 2));
+    bench.stream_command(&update(10, 3)).unwrap();
+    assert_eq!(at(&bench), (10, 3));
+}
+
+#[test]
 fn a_paused_consumer_delivers_when_the_pause_ends() {
     let mut bench = five(&["a.1"]);
     let until = Time::from_unix_ns(bench.now + 10 * SECOND);

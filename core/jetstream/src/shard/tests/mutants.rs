@@ -70,6 +70,7 @@ const SENTENCES: &[(&str, fn())] = &[
     (mutant::POSITION_NOT_LOGGED, consumers::a_durable_without_acks_begins_again_at_the_last_mark_that_was_logged),
     (mutant::GIVEN_UP_NOT_LOGGED, consumers::backoff_sets_each_wait_and_max_deliver_ends_it),
     (mutant::GIVEN_UP_AS_ACKED, consumers::what_one_consumer_gave_up_stays_when_the_others_have_acked_it),
+    (mutant::UPDATE_NOT_CHECKED, consumers::an_update_is_refused_for_a_consumer_that_came_first),
     (mutant::AHEAD_ACKS_REFUSED, consumers::what_the_old_leader_delivered_may_still_be_acked),
 ];
 

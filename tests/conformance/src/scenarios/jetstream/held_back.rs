@@ -77,6 +77,7 @@ fn freed() -> Vec<Scenario> {
                 .on("a")
                 .request("foo.4", "x")
                 .request("foo.5", "x")
+                .wait_ms(50)
                 .on("p")
                 .raw(&next("2"))
                 .quiet()

@@ -67,11 +67,20 @@ fn late() -> Vec<Scenario> {
     vec![
         told(fetched("all_after_one_delivery", "", ONE, 2).wait_ms(600)),
         told(twice("all_after_two_deliveries")),
-        told(twice("a_new_message_after_them").on("a").request("foo.3", "x").on("p").raw(&next("1")).expect(1)),
+        told(
+            twice("a_new_message_after_them")
+                .on("a")
+                .request("foo.3", "x")
+                .wait_ms(50)
+                .on("p")
+                .raw(&next("1"))
+                .expect(1),
+        ),
         told(
             twice("a_new_message_after_them_is_acked")
                 .on("a")
                 .request("foo.3", "x")
+                .wait_ms(50)
                 .on("p")
                 .raw(&next("1"))
                 .expect(1)
@@ -114,7 +123,14 @@ fn late_acks() -> Vec<Scenario> {
         fetched("an_ack_is_answered", "", ONE, 1).wait_ms(600).request("${p.reply.1}", ""),
         told(final_twice("a_term").publish("${p.reply.1}", "+TERM")),
         told(final_twice("a_deletion").on("a").request("$JS.API.STREAM.MSG.DELETE.S", r#"{"seq":1}"#).on("p")),
-        told(final_twice("a_purge").on("a").request("$JS.API.STREAM.PURGE.S", "").on("p")),
+        told(
+            final_twice("a_purge")
+                .publish("${p.reply.1}", "")
+                .sync()
+                .on("a")
+                .request("$JS.API.STREAM.PURGE.S", "")
+                .on("p"),
+        ),
         told(queue("a_work_queue_keeps_them")).request(STREAM_INFO, DETAILS),
         told(queue("a_work_queue_lets_them_go").publish("${p.reply.1}", "")).request(STREAM_INFO, DETAILS),
         told(
@@ -142,6 +158,7 @@ fn ack_all() -> Vec<Scenario> {
                 .wait_ms(600)
                 .on("a")
                 .request("foo.4", "x")
+                .wait_ms(50)
                 .on("p")
                 .raw(&next("1"))
                 .expect(1)

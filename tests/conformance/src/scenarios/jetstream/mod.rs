@@ -2,7 +2,6 @@
 
 mod ack;
 mod ack_answer;
-mod at_once;
 mod consumer;
 mod consumer_start;
 mod consumer_update;
@@ -56,7 +55,6 @@ pub fn all() -> Vec<Scenario> {
         ordered::scenarios(),
         restart::scenarios(),
         ack_answer::scenarios(),
-        at_once::scenarios(),
         consumer_start::scenarios(),
         consumer_update::scenarios(),
         floor::scenarios(),

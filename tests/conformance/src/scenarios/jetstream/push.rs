@@ -24,7 +24,7 @@ fn listeners() -> Vec<Scenario> {
     let group = r#""deliver_subject":"out","deliver_group":"g","ack_policy":"none""#;
     let asleep = |scenario: Scenario| scenario.on("s").quiet().on("a").request(INFO, "");
     vec![
-        asleep(listened("who_listens_to_everything_wakes_nobody", "SUB > 9", 0, plain)),
+        asleep(listened("who_listens_to_everything_wakes_nobody", "SUB * 9", 1, plain)),
         asleep(listened(
             "a_wildcard_wakes_nobody",
             "SUB out.* 9",

@@ -35,6 +35,7 @@ fn purged() -> Vec<Scenario> {
                 .on("a")
                 .request(PURGE, "")
                 .request("foo.9", "x")
+                .wait_ms(50)
                 .on("p")
                 .raw(&next("1"))
                 .expect(1),
@@ -114,6 +115,7 @@ fn pushed_out() -> Vec<Scenario> {
                 .request("foo.4", "x")
                 .request("foo.5", "x")
                 .request("foo.6", "x")
+                .wait_ms(50)
                 .on("p")
                 .raw(&next(r#"{"batch":5,"no_wait":true}"#))
                 .expect(3),
