@@ -244,3 +244,20 @@ fn neighbours_further_away_than_a_link_reaches_are_found() {
     index.remove(far + 1);
     assert_eq!(index.subject_of(b"b").unwrap().last, 2);
 }
+
+#[test]
+fn golden_bytes_never_change_and_those_of_the_first_version_are_read() {
+    let mut index = StreamIndex::new(1);
+    let location = Location { segment: 1, offset: 3 };
+    for (seq, has_headers) in [(1, false), (2, true)] {
+        index.push(&NewMessage { seq, location, time: 5, size: 7, has_headers, subject: b"a" }).unwrap();
+    }
+    let mut bytes = Vec::new();
+    index.encode(&mut bytes);
+    assert_eq!(bytes, [2, 1, 2, 1, 10, 1, 1, b'a', 2, 1, 0, 7, 10, 2, 6, 1, 0, 0x87, 0x80, 0x80, 0x80, 0x10, 0, 0, 0]);
+    let first_version = [1, 1, 2, 1, 10, 1, 1, b'a', 2, 1, 0, 7, 10, 2, 6, 1, 0, 7, 0, 0, 0];
+    let (old, len) = StreamIndex::decode(&first_version).unwrap();
+    assert_eq!(len, first_version.len());
+    let headers: Vec<_> = old.iter_from(0).map(|(seq, meta)| (seq, meta.size, meta.has_headers)).collect();
+    assert_eq!(headers, [(1, 7, false), (2, 7, false)]);
+}

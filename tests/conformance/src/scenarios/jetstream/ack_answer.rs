@@ -56,46 +56,20 @@ fn answers() -> Vec<Scenario> {
 }
 
 fn naks() -> Vec<Scenario> {
+    let then = |scenario: Scenario, body: &str, request: &str| {
+        scenario.publish("${p.reply.1}", body).sync().wait_ms(50).raw(&next(request))
+    };
     let nak = |name: &str, body: &str| fetched(name, "", "", 2).publish("${p.reply.1}", body).sync().wait_ms(80);
     vec![
         told(nak("a_nak_with_words_is_a_nak", "-NAK garbage").raw(&next("1")).expect(1)),
         told(nak("a_nak_with_a_negative_delay", r#"-NAK {"delay":-5}"#).raw(&next("1")).expect(1)),
         told(nak("a_nak_with_no_delay", r#"-NAK {"delay":0}"#).raw(&next("1")).expect(1)),
         told(nak("a_nak_with_a_duration", "-NAK300ms").raw(&next("1")).quiet().expect(1)),
-        told(nak("a_nak_twice", "-NAK").publish("${p.reply.1}", "-NAK").sync().raw(&next("3")).expect(1).quiet()),
-        told(
-            nak("a_nak_takes_a_delay_back", r#"-NAK {"delay":5000000000}"#)
-                .publish("${p.reply.1}", "-NAK")
-                .sync()
-                .wait_ms(50)
-                .raw(&next("3"))
-                .expect(1)
-                .quiet(),
-        ),
-        told(
-            nak("a_delay_takes_a_nak_back", "-NAK")
-                .publish("${p.reply.1}", r#"-NAK {"delay":600000000}"#)
-                .sync()
-                .wait_ms(50)
-                .raw(&next("3"))
-                .quiet()
-                .expect(1),
-        ),
-        told(
-            nak("progress_does_not_take_a_nak_back", "-NAK")
-                .publish("${p.reply.1}", "+WPI")
-                .sync()
-                .raw(&next("3"))
-                .expect(1),
-        ),
-        told(
-            nak("an_ack_takes_a_nak_back", "-NAK")
-                .publish("${p.reply.1}", "")
-                .sync()
-                .wait_ms(50)
-                .raw(&next(r#"{"batch":3,"no_wait":true}"#))
-                .expect(1),
-        ),
+        told(then(nak("a_nak_twice", "-NAK"), "-NAK", "3").expect(1).quiet()),
+        told(then(nak("a_nak_takes_a_delay_back", r#"-NAK {"delay":5000000000}"#), "-NAK", "3").expect(1).quiet()),
+        told(then(nak("a_delay_takes_a_nak_back", "-NAK"), r#"-NAK {"delay":600000000}"#, "3").quiet().expect(1)),
+        told(then(nak("progress_does_not_take_a_nak_back", "-NAK"), "+WPI", "3").expect(1)),
+        told(then(nak("an_ack_takes_a_nak_back", "-NAK"), "", r#"{"batch":3,"no_wait":true}"#).expect(1)),
         told(
             fetched("naks_are_served_in_their_order", "", "", 3)
                 .publish("${p.reply.3}", "-NAK")

@@ -82,11 +82,17 @@ fn requests() -> Vec<Scenario> {
             r#"{"batch":2,"max_bytes":108,"expires":30000000000}"#,
         )),
         settled(pulled("without_waiting", "", 3, r#"{"batch":3,"max_bytes":101,"no_wait":true}"#)),
-        settled(pulled("two_requests", "", 4, &ten(120)).raw(&next(&ten(120)))),
+        settled(two_requests()),
         pulled("the_batch_is_full_and_bytes_are_left", "", 2, r#"{"batch":2,"max_bytes":100000,"expires":1000000000}"#)
             .expect(3),
         pulled("a_batch_of_one_and_bytes_are_left", "", 2, r#"{"batch":1,"max_bytes":100000,"expires":1000000000}"#)
             .expect(2),
         pulled("a_negative_number_is_no_limit", "", 1, r#"{"max_bytes":-5}"#).expect(1),
     ]
+}
+
+/// Both wait before the first message comes, so that it is known who is served when.
+fn two_requests() -> Scenario {
+    let waiting = pulled("two_requests", "", 0, &ten(120)).raw(&next(&ten(120))).sync().wait_ms(50).on("a");
+    (1..=4).fold(waiting, |scenario, number| scenario.request(&format!("foo.{number}"), "body").wait_ms(50)).on("p")
 }

@@ -61,8 +61,9 @@ fn twice(name: &str) -> Scenario {
 
 fn late() -> Vec<Scenario> {
     let kept = |name: &str, late: &str, kept: &str| {
-        let progress = |scenario: Scenario| scenario.publish(kept, "+WPI").wait_ms(220);
-        progress(progress(fetched(name, "", ONE, 2))).publish(kept, "").sync().publish(late, "+WPI")
+        let progress = |scenario: Scenario| scenario.publish(kept, "+WPI").wait_ms(500);
+        let config = r#""max_deliver":1,"ack_wait":800000000"#;
+        progress(progress(fetched(name, "", config, 2))).publish(kept, "").sync().publish(late, "+WPI")
     };
     vec![
         told(fetched("all_after_one_delivery", "", ONE, 2).wait_ms(600)),

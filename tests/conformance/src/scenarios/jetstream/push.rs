@@ -141,7 +141,7 @@ fn flow() -> Vec<Scenario> {
     vec![
         filled("a_question_without_an_answer_stops_it", "400000000").expect(6),
         filled("an_answer_lets_it_go_on", "5000000000").expect(3).publish("${s.reply.3}", "").expect(4).quiet(),
-        filled("a_wrong_answer_does_not", "5000000000").expect(3).publish("$JS.FC.S.C.XXXX", "").quiet(),
+        filled("a_wrong_answer_does_not", "5000000000").expect(3).publish("$JS.FC.S.C.none", "").quiet(),
         beating("heartbeats_tell_positions", r#","filter_subject":"foo.1""#, 3).expect(2),
         beating("heartbeats_without_messages", "", 0).expect(1),
         beating("heartbeats_of_a_new_one", r#","deliver_policy":"new""#, 3).expect(1),
