@@ -1,10 +1,11 @@
 //! Reading records that are not in memory any more: synchronous, with a bounded cache of chunks.
 
 use crate::limits::BLOCK;
-use crate::log::format::{FormatError, Location};
+use crate::log::format::{ENTRY_HEADER, EntryHeader, FormatError, Location, Seal};
 use crate::log::group::HotTail;
-use crate::log::record::{RECORD_HEADER, record_len};
+use crate::log::record::{RECORD_HEADER, record_len, verify_records};
 use crate::log::segment::{Segment, Segments};
+use crate::log::tail::TailEntry;
 use crate::record_buf::RecordBuf;
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -40,6 +41,7 @@ pub enum ReadError {
 /// Reads records and chunks. For threads that may block.
 #[derive(Debug)]
 pub struct Reader {
+    seal: Seal,
     segments: Arc<Segments>,
     hot: Arc<HotTail>,
     cache: Mutex<ChunkCache>,
@@ -70,9 +72,9 @@ impl ChunkCache {
 }
 
 impl Reader {
-    pub(crate) fn new(segments: Arc<Segments>, hot: Arc<HotTail>, chunk: usize, cap: usize) -> Reader {
+    pub(crate) fn new(seal: Seal, segments: Arc<Segments>, hot: Arc<HotTail>, chunk: usize, cap: usize) -> Reader {
         let cache = ChunkCache { chunks: HashMap::new(), order: VecDeque::new(), held: 0, cap };
-        Reader { segments, hot, cache: Mutex::new(cache), chunk }
+        Reader { seal, segments, hot, cache: Mutex::new(cache), chunk }
     }
 
     /// The record at a place: from recent groups, cached chunks, or the disk.
@@ -96,6 +98,48 @@ impl Reader {
             return RecordBuf::verified(rest).map_err(damaged);
         }
         self.long_record(&segment, at)
+    }
+
+    /// The whole entry whose first record lies at a place, as it was submitted: from recent groups or the disk, and not
+    /// through the cache of chunks, which is for records that are read more than once.
+    ///
+    /// # Errors
+    /// See [`ReadError`]. The header's checksum and those of all records are verified.
+    pub fn entry(&self, first_record: Location) -> Result<TailEntry, ReadError> {
+        let damaged = |source| ReadError::Damaged { at: first_record, source };
+        let start = (first_record.offset as usize).checked_sub(ENTRY_HEADER).ok_or(damaged(FormatError::Magic))?;
+        let at = Location { segment: first_record.segment, offset: start as u32 };
+        if let Some((group, range)) = self.hot.find(at) {
+            return self.decode_entry(at, |range_len| {
+                let end = range.end.min(range.start + range_len);
+                Ok(Bytes::copy_from_slice(group.bytes(range.start..end)))
+            });
+        }
+        let segment = self.segments.get(at.segment).ok_or(ReadError::Gone)?;
+        if at.offset < BLOCK as u32 || at.offset >= segment.end() {
+            return Err(damaged(FormatError::Magic));
+        }
+        let left = (segment.end() - at.offset) as usize;
+        self.decode_entry(at, |len| self.read(&segment, at, len.min(left)))
+    }
+
+    /// Reads the header first, because only it knows how long the entry is.
+    fn decode_entry(
+        &self,
+        at: Location,
+        read: impl Fn(usize) -> Result<Bytes, ReadError>,
+    ) -> Result<TailEntry, ReadError> {
+        let damaged = |source| ReadError::Damaged { at, source };
+        let head = read(ENTRY_HEADER)?;
+        let header = EntryHeader::decode(self.seal, at.segment, at.offset, &head).map_err(damaged)?;
+        let bytes = read(header.len as usize)?;
+        let short = damaged(FormatError::Short);
+        if bytes.len() != header.len as usize || bytes.len() < ENTRY_HEADER {
+            return Err(short);
+        }
+        let records = bytes.slice(ENTRY_HEADER..);
+        verify_records(&records, header.count, header.records_crc).map_err(damaged)?;
+        Ok(TailEntry::new(&header, at.segment, at.offset as usize, records))
     }
 
     /// The durable bytes of a segment from `offset` on, at most `len`.

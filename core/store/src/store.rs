@@ -292,7 +292,7 @@ impl<T> StoreParts<T> {
             lock: self.lock.clone(),
         });
         let (chunk, cache) = (self.config.chunk_bytes, self.config.chunk_cache_bytes);
-        let reader = Arc::new(Reader::new(self.segments.clone(), hot.clone(), chunk, cache));
+        let reader = Arc::new(Reader::new(self.shared.seal(), self.segments.clone(), hot.clone(), chunk, cache));
         let store = Store {
             footers: Footers::new(self.storage.clone()),
             shared: self.shared,

@@ -16,7 +16,7 @@ use crate::test::stages::{STAGES, Stage, Workshop};
 use crate::test::tally::Tally;
 
 /// Features under which the workspace's tests are built: always the same ones, so that nothing is built twice.
-pub(crate) const TEST_FEATURES: &str = "forebay-store/test-util";
+pub(crate) const TEST_FEATURES: &str = "forebay-store/test-util,forebay-cluster/test-util";
 /// The story crate needs a running binary, so it has a stage of its own.
 pub(crate) const STORIES: &str = "forebay-client-stories";
 /// What is tested together.

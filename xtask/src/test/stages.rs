@@ -105,9 +105,13 @@ fn unit(workshop: &mut Workshop) -> Result<Tally> {
     count_tests(test)
 }
 
+/// The crates with deliberate defects.
+const MUTANTS: &str = "forebay-store/test-util,forebay-store/mutants,forebay-cluster/test-util,forebay-cluster/mutants";
+
 fn mutants(workshop: &mut Workshop) -> Result<Tally> {
     let mut test = workshop.cargo();
-    test.args(["test", "--package", "forebay-store", "--features", "test-util,mutants", "--no-fail-fast", "mutant"]);
+    test.args(["test", "--package", "forebay-store", "--package", "forebay-cluster", "--no-fail-fast"]);
+    test.args(["--features", MUTANTS, "mutant"]);
     let tally = count_tests(test)?;
     if tally.passed + tally.failed == 0 {
         return Ok(Tally::skipped("mutants: no test has \"mutant\" in its name yet"));

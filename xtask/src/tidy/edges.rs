@@ -57,6 +57,8 @@ const OUTSIDE: &[&str] = &["forebay-conformance", "forebay-client-stories", "xta
 const STRANGERS: &[(&str, &[&str])] = &[
     ("wasmtime", &["forebay-plugin-host"]),
     ("openraft", &["forebay-cluster"]),
+    ("openraft-rt", &["forebay-cluster"]),
+    ("openraft-rt-tokio", &["forebay-cluster"]),
     ("sled", &["forebay-store"]),
     ("rustls", &["forebay"]),
     ("axum", &["forebay"]),

@@ -77,11 +77,13 @@ pub struct TailEntry {
     pub first_record: Location,
     /// Number of records.
     pub count: u32,
+    /// CRC32C over the records' checksums.
+    pub records_crc: u32,
     bytes: Bytes,
 }
 
 impl TailEntry {
-    fn new(header: &EntryHeader, segment: u32, at: usize, bytes: Bytes) -> TailEntry {
+    pub(crate) fn new(header: &EntryHeader, segment: u32, at: usize, bytes: Bytes) -> TailEntry {
         TailEntry {
             lsn: header.lsn,
             shard: header.shard,
@@ -91,6 +93,7 @@ impl TailEntry {
             time: header.time,
             first_record: Location { segment, offset: (at + ENTRY_HEADER) as u32 },
             count: header.count,
+            records_crc: header.records_crc,
             bytes,
         }
     }

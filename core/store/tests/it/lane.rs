@@ -2,6 +2,7 @@
 
 use forebay_store::conformance::machine::{Machine, Op};
 use forebay_store::conformance::reopen;
+use forebay_store::log::segment::segment_name;
 use forebay_store::storage::faulty::FaultyStorage;
 use forebay_store::{
     ColdReads, Config, DurableEntry, Group, LaneFailure, LaneThread, Location, MemoryStorage, NewEntry, OnDurable,
@@ -259,4 +260,36 @@ fn the_folder_stays_locked_as_long_as_the_lane_lives() {
     assert!(Store::<u64>::open(storage.clone(), Config::small()).is_err());
     drop(lane);
     Store::<u64>::open(storage, Config::small()).unwrap();
+}
+
+#[test]
+fn a_whole_entry_is_read_back_from_memory_and_from_the_disk() {
+    let disk = FaultyStorage::new(4);
+    let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+    let mut opened = Store::<u64>::open(storage.clone(), Config::small()).unwrap();
+    let (mut on, reports, _) = report();
+    let sizes = [10usize, 3_000, 30_000];
+    for size in sizes {
+        let batch = batch(&vec![7; size], 1 + size % 3);
+        opened.store.lane().submit(NewEntry::local(5, 77, &batch, 0)).unwrap();
+        assert_eq!(opened.lane.step(&mut on), Step::Wrote);
+    }
+    let places: Vec<Location> = reports.try_iter().map(|(.., place)| place).collect();
+    let check = |store: &Store<u64>| {
+        for (nth, (size, place)) in sizes.into_iter().zip(&places).enumerate() {
+            let entry = store.reader().entry(*place).unwrap();
+            assert_eq!((entry.shard, entry.index, entry.time, entry.lsn), (5, nth as u64 + 1, 77, nth as u64 + 1));
+            let expected = batch(&vec![7; size], 1 + size % 3);
+            assert_eq!((&entry.bytes()[..], entry.records_crc), (expected.bytes(), expected.crc()));
+        }
+        let elsewhere = Location { offset: places[0].offset + 8, ..places[0] };
+        assert!(matches!(store.reader().entry(elsewhere), Err(ReadError::Damaged { .. })));
+        assert!(matches!(store.reader().entry(Location { segment: 99, offset: 8192 }), Err(ReadError::Gone)));
+    };
+    check(&opened.store);
+    drop(opened);
+    let opened = Store::<u64>::open(storage.clone(), Config::small()).unwrap();
+    check(&opened.store);
+    disk.flip_bit(&segment_name(places[1].segment), u64::from(places[1].offset) + 500, 2);
+    assert!(matches!(opened.store.reader().entry(places[1]), Err(ReadError::Damaged { .. })));
 }
