@@ -1,6 +1,8 @@
 //! An account: a subject space of its own.
 
+use crate::announce::Announcements;
 use crate::interest::Interest;
+use std::sync::Arc;
 
 /// An account. Nothing said in one is heard in another.
 pub struct Account {
@@ -16,5 +18,11 @@ impl Account {
     /// An account without subscriptions.
     pub fn new(number: usize, name: &str) -> Self {
         Self { number, name: name.into(), interest: Interest::default() }
+    }
+
+    /// An account whose interest other servers are told of.
+    pub(crate) fn announced(number: usize, name: &str, announcements: &Arc<Announcements>) -> Self {
+        announcements.account(number, name);
+        Self { interest: Interest::announced(announcements.clone(), number), ..Self::new(number, name) }
     }
 }

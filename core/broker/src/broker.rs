@@ -1,6 +1,7 @@
 //! What all threads share: the accounts, the limits, the counters.
 
 use crate::account::Account;
+use crate::cluster::Membership;
 use crate::limits::PENDING_MAX;
 use crate::outbound::CloseReason;
 use forebay_auth::AuthConfig;
@@ -40,6 +41,8 @@ pub struct BrokerConfig {
     pub auth_timeout: Duration,
     /// How long a connection may take nothing of what waits for it.
     pub write_deadline: Duration,
+    /// The name of the cluster that the server belongs to, if it does.
+    pub cluster: Option<String>,
 }
 
 impl Default for BrokerConfig {
@@ -57,6 +60,7 @@ impl Default for BrokerConfig {
             pings_out_max: 2,
             auth_timeout: Duration::from_secs(2),
             write_deadline: Duration::from_secs(10),
+            cluster: None,
         }
     }
 }
@@ -89,11 +93,13 @@ pub struct BrokerStats {
 /// What all threads share.
 pub struct Broker {
     config: BrokerConfig,
+    pub(crate) membership: Membership,
     accounts: RwLock<Vec<Arc<Account>>>,
     threads: RwLock<Vec<Arc<ThreadCounters>>>,
     next_connection: AtomicU64,
     next_subscription: AtomicU64,
     connections: AtomicUsize,
+    total_connections: AtomicU64,
     retired: AtomicU64,
     slow_consumers: AtomicU64,
     stale_connections: AtomicU64,
@@ -103,18 +109,22 @@ pub struct Broker {
 impl Broker {
     /// A broker with the global account and nobody in it.
     pub fn new(config: BrokerConfig) -> Arc<Self> {
-        Arc::new(Self {
+        let broker = Arc::new(Self {
+            membership: Membership::new(config.cluster.as_ref()),
             config,
-            accounts: RwLock::new(vec![Arc::new(Account::new(0, GLOBAL_ACCOUNT))]),
+            accounts: RwLock::default(),
             threads: RwLock::default(),
             next_connection: AtomicU64::new(1),
             next_subscription: AtomicU64::new(1),
             connections: AtomicUsize::new(0),
+            total_connections: AtomicU64::new(0),
             retired: AtomicU64::new(0),
             slow_consumers: AtomicU64::new(0),
             stale_connections: AtomicU64::new(0),
             stalls: AtomicU64::new(0),
-        })
+        });
+        broker.account(GLOBAL_ACCOUNT);
+        broker
     }
 
     /// What it was told at start.
@@ -131,9 +141,18 @@ impl Broker {
         if let Some(account) = accounts.iter().find(|account| &*account.name == name) {
             return account.clone();
         }
-        let account = Arc::new(Account::new(accounts.len(), name));
+        let number = accounts.len();
+        let account = Arc::new(match &self.membership.announcements {
+            Some(announcements) => Account::announced(number, name, announcements),
+            None => Account::new(number, name),
+        });
         accounts.push(account.clone());
         account
+    }
+
+    /// The account with this name, if it is there.
+    pub fn find_account(&self, name: &str) -> Option<Arc<Account>> {
+        self.accounts.read().iter().find(|account| &*account.name == name).cloned()
     }
 
     /// All accounts.
@@ -144,7 +163,13 @@ impl Broker {
     /// A connection came: its number, and whether there is room for it.
     pub fn connection_opened(&self) -> (u64, bool) {
         let now = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        (self.next_connection.fetch_add(1, Ordering::Relaxed), now <= self.config.connections_max)
+        self.total_connections.fetch_add(1, Ordering::Relaxed);
+        (self.next_connection(), now <= self.config.connections_max)
+    }
+
+    /// A number for a new connection; those that are no client's are not counted among these.
+    pub fn next_connection(&self) -> u64 {
+        self.next_connection.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A connection went.
@@ -174,6 +199,11 @@ impl Broker {
         self.retired.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A subscription was taken out of its account by who had put it in.
+    pub fn subscription_over(&self) {
+        self.retire();
+    }
+
     /// How many are over.
     #[inline]
     pub(crate) fn retired(&self) -> u64 {
@@ -191,7 +221,7 @@ impl Broker {
     pub fn stats(&self) -> BrokerStats {
         let mut stats = BrokerStats {
             connections: self.connections.load(Ordering::Relaxed),
-            total_connections: self.next_connection.load(Ordering::Relaxed) - 1,
+            total_connections: self.total_connections.load(Ordering::Relaxed),
             subscriptions: self.accounts.read().iter().map(|account| account.interest.len()).sum(),
             slow_consumers: self.slow_consumers.load(Ordering::Relaxed),
             stale_connections: self.stale_connections.load(Ordering::Relaxed),

@@ -1,9 +1,14 @@
 //! A message to those who are interested: through the thread's match cache, or by matching once.
 
+mod from_route;
+mod remote;
+
 use crate::account::Account;
 use crate::ingress::Inbound;
 use crate::limits::{DEFERRED_MAX, HEAD_INLINE};
-use crate::match_cache::{Delivery, Lookup, MatchEntry, PrefixEntry, Seen, SubjectKey};
+use crate::match_cache::{
+    Delivery, Group, Lookup, MatchEntry, PrefixEntry, PrefixMatch, RemoteMatch, Seen, SubjectKey,
+};
 use crate::subscription::{Admission, Interested, Recipient, Subscription};
 use crate::thread_state::ThreadState;
 use forebay_protocol::client::encode::{CRLF, number};
@@ -14,6 +19,8 @@ use std::sync::Arc;
 
 /// The queue groups that one subject matched.
 type Groups<'a> = SmallVec<[&'a QueueMembers<Interested>; 4]>;
+/// The groups of which a member here has got the message.
+type Served<'a> = SmallVec<[&'a [u8]; 4]>;
 
 /// A message ready to be delivered: its parts, and its frame behind the head of each delivery.
 #[derive(Clone, Copy)]
@@ -259,10 +266,17 @@ impl ThreadState {
         for delivery in &entry.plain {
             any |= self.stage_slot(account, delivery.subscription, subject, message);
         }
-        for members in &entry.queues {
-            let first = self.choose(members.len());
-            let (before, from) = members.split_at(first);
-            any |= from.iter().chain(before).any(|one| self.stage_slot(account, one.subscription, subject, message));
+        {
+            let mut served = Served::new();
+            for group in &entry.queues {
+                if self.stage_member(account, group, subject, message) {
+                    served.push(&group.name);
+                }
+            }
+            any |= !served.is_empty();
+            if let Some(remote) = &entry.remote {
+                any |= self.stage_remote(account, route, subject, remote, &served, message);
+            }
         }
         for target in &entry.internal {
             self.deliver_internal(account, *target, subject, message);
@@ -277,30 +291,49 @@ impl ThreadState {
         let mut entry = Box::new(MatchEntry::new(key, seen));
         entry.transforms = self.transforms_for(account, key.subject);
         let list = account.interest.read();
-        let mut names: SmallVec<[&[u8]; 4]> = SmallVec::new();
         list.matches(key.subject, |matched| {
             for one in matched.plain() {
-                match one.0.recipient {
-                    Recipient::Internal(target) => entry.internal.push(target),
+                match &one.0.recipient {
+                    Recipient::Internal(target) => {
+                        entry.internal.push(*target);
+                        entry.announced.extend(one.0.is_announced().then_some(*target));
+                    }
                     Recipient::Connection(_) => {
                         let delivery = self.delivery(&mut entry, &one.0);
                         entry.plain.push(delivery);
                     }
-                }
-            }
-            for queue in matched.queues() {
-                let members: Vec<_> = queue.members.iter().map(|one| self.delivery(&mut entry, &one.0)).collect();
-                // One name is one group, whatever the filters it came by (nats-server `addLocalQueueSubs`).
-                match names.iter().position(|name| **name == *queue.name) {
-                    Some(known) => entry.queues[known].extend(members),
-                    None => {
-                        names.push(&queue.name);
-                        entry.queues.push(members);
+                    Recipient::Route(route) => {
+                        entry.remote.get_or_insert_default().add_plain(self.staging.target(route));
                     }
                 }
             }
+            for queue in matched.queues() {
+                self.add_group(&mut entry, queue);
+            }
         });
+        entry.goes_beyond = !entry.queues.is_empty() || entry.remote.is_some();
         entry
+    }
+
+    fn add_group(&mut self, entry: &mut MatchEntry, queue: &QueueMembers<Interested>) {
+        let mut members = Vec::new();
+        for one in &queue.members {
+            match &one.0.recipient {
+                Recipient::Route(route) => {
+                    let target = self.staging.target(route);
+                    entry.remote.get_or_insert_default().add_group(&queue.name, target, one.0.weight());
+                }
+                _ => members.push(self.delivery(entry, &one.0)),
+            }
+        }
+        if members.is_empty() {
+            return;
+        }
+        // One name is one group, whatever the filters it came by (nats-server `addLocalQueueSubs`).
+        match entry.queues.iter_mut().find(|group| group.name == queue.name) {
+            Some(known) => known.members.extend(members),
+            None => entry.queues.push(Group { name: queue.name.clone(), members }),
+        }
     }
 
     fn delivery(&mut self, entry: &mut MatchEntry, subscription: &Arc<Subscription>) -> Delivery {
@@ -313,12 +346,45 @@ impl ThreadState {
         for delivery in &entry.plain {
             any |= self.stage_delivery(account, entry, delivery, message);
         }
-        for members in &entry.queues {
-            let first = self.choose(members.len());
-            let (before, from) = members.split_at(first);
-            any |= from.iter().chain(before).any(|one| self.stage_delivery(account, entry, one, message));
+        if entry.goes_beyond { self.deliver_beyond(account, entry, message) | any } else { any }
+    }
+
+    /// The queue groups of an entry, and the other servers. Apart, so that what most subjects need stays small.
+    #[inline(never)]
+    fn deliver_beyond(&mut self, account: &Arc<Account>, entry: &MatchEntry, message: &Outgoing<'_>) -> bool {
+        let mut served = Served::new();
+        for group in &entry.queues {
+            if self.stage_member_of(account, entry, group, message) {
+                served.push(&group.name);
+            }
         }
-        any
+        let subject = entry.subject();
+        let there = entry
+            .remote
+            .as_ref()
+            .is_some_and(|remote| self.stage_remote(account, subject, subject, remote, &served, message));
+        there || !served.is_empty()
+    }
+
+    /// One member of a group gets the message; false if none takes it.
+    #[inline]
+    fn stage_member_of(
+        &mut self,
+        account: &Arc<Account>,
+        entry: &MatchEntry,
+        group: &Group,
+        message: &Outgoing<'_>,
+    ) -> bool {
+        let first = self.choose(group.members.len());
+        let (before, from) = group.members.split_at(first);
+        from.iter().chain(before).any(|one| self.stage_delivery(account, entry, one, message))
+    }
+
+    /// As [`Self::stage_member_of`], under another subject than the entry's.
+    fn stage_member(&mut self, account: &Arc<Account>, group: &Group, subject: &[u8], message: &Outgoing<'_>) -> bool {
+        let first = self.choose(group.members.len());
+        let (before, from) = group.members.split_at(first);
+        from.iter().chain(before).any(|one| self.stage_slot(account, one.subscription, subject, message))
     }
 
     /// Stages one delivery with its ready head; false if the subscription does not take it.
@@ -421,7 +487,7 @@ impl ThreadState {
         seen: Seen,
         message: &Outgoing<'_>,
     ) -> bool {
-        if let Some(any) = self.deliver_by_prefix(account, route, subject, seen, message) {
+        if let Some(any) = self.deliver_by_prefix(account, route, subject, seen, message, true) {
             return any;
         }
         let mut any = false;
@@ -429,19 +495,27 @@ impl ThreadState {
         {
             let list = account.interest.read();
             let mut groups = Groups::new();
+            let mut remote: Option<RemoteMatch> = None;
             list.matches(route, |matched| {
                 for one in matched.plain() {
-                    match one.0.recipient {
-                        Recipient::Internal(target) => internal.push(target),
+                    match &one.0.recipient {
+                        Recipient::Internal(target) => internal.push(*target),
                         Recipient::Connection(_) => {
                             let slot = self.staging.subscription(&one.0);
                             any |= self.stage_slot(account, slot, subject, message);
+                        }
+                        Recipient::Route(route) => {
+                            remote.get_or_insert_default().add_plain(self.staging.target(route));
                         }
                     }
                 }
                 groups.extend(matched.queues());
             });
-            any |= self.stage_groups(account, &mut groups, subject, message);
+            let served = self.stage_groups(account, &mut groups, subject, message, &mut remote);
+            any |= !served.is_empty();
+            if let Some(remote) = &remote {
+                any |= self.stage_remote(account, route, subject, remote, &served, message);
+            }
         }
         for target in &internal {
             self.deliver_internal(account, *target, subject, message);
@@ -449,29 +523,41 @@ impl ThreadState {
         any || !internal.is_empty()
     }
 
-    /// One member of each group gets the message. Groups of one name are one group.
-    fn stage_groups(
+    /// One member here of each group gets the message. Groups of one name are one group. Returns the groups that were
+    /// served; members elsewhere are put into `remote`.
+    fn stage_groups<'a>(
         &mut self,
         account: &Arc<Account>,
-        groups: &mut Groups<'_>,
+        groups: &mut Groups<'a>,
         subject: &[u8],
         message: &Outgoing<'_>,
-    ) -> bool {
+        remote: &mut Option<RemoteMatch>,
+    ) -> Served<'a> {
         groups.sort_by(|left, right| left.name.cmp(&right.name));
-        let mut any = false;
+        let mut served = Served::new();
         for same in groups.chunk_by(|left, right| left.name == right.name) {
-            let count = same.iter().map(|group| group.members.len()).sum();
-            let first = self.choose(count);
-            let members = same.iter().flat_map(|group| &group.members).cycle().skip(first).take(count);
-            for one in members {
-                let slot = self.staging.subscription(&one.0);
-                if self.stage_slot(account, slot, subject, message) {
-                    any = true;
-                    break;
+            let Some(name) = same.first().map(|group| &*group.name) else { continue };
+            let mut members: SmallVec<[&Interested; 8]> = SmallVec::new();
+            for one in same.iter().flat_map(|group| &group.members) {
+                match &one.0.recipient {
+                    Recipient::Route(route) => {
+                        let target = self.staging.target(route);
+                        remote.get_or_insert_default().add_group(name, target, one.0.weight());
+                    }
+                    _ => members.push(one),
                 }
             }
+            if members.is_empty() {
+                continue;
+            }
+            let first = self.choose(members.len());
+            let taken = members.iter().cycle().skip(first).take(members.len()).any(|one| {
+                let slot = self.staging.subscription(&one.0);
+                self.stage_slot(account, slot, subject, message)
+            });
+            served.extend(taken.then_some(name));
         }
-        any
+        served
     }
 
     fn deliver_by_prefix(
@@ -481,6 +567,7 @@ impl ThreadState {
         subject: &[u8],
         seen: Seen,
         message: &Outgoing<'_>,
+        everywhere: bool,
     ) -> Option<bool> {
         // A subject that ends in an empty token matches nothing.
         let end = memchr::memrchr(b'.', route).filter(|end| end + 1 < route.len())?;
@@ -489,31 +576,44 @@ impl ThreadState {
             Ok(entry) => entry,
             Err(false) => return None,
             Err(true) => {
-                let subscriptions = self.prefix_subscriptions(account, key.subject);
-                Box::new(PrefixEntry::new(&key, seen, subscriptions))
+                let known = self.prefix_match(account, key.subject);
+                Box::new(PrefixEntry::new(&key, seen, known))
             }
         };
-        let delivered = entry.subscriptions.as_ref().map(|subscriptions| {
-            subscriptions.iter().fold(false, |any, slot| self.stage_slot(account, *slot, subject, message) | any)
+        let delivered = entry.known.as_ref().map(|known| {
+            let mut any = false;
+            for slot in &known.subscriptions {
+                any |= self.stage_slot(account, *slot, subject, message);
+            }
+            for target in known.routes.iter().filter(|_| everywhere) {
+                any |= self.stage_plain_frame(account, route, subject, *target, message);
+            }
+            any
         });
         self.cache(account).put_prefix(entry);
         delivered
     }
 
-    fn prefix_subscriptions(&mut self, account: &Arc<Account>, prefix: &[u8]) -> Option<Vec<u32>> {
-        let mut slots = Vec::new();
+    fn prefix_match(&mut self, account: &Arc<Account>, prefix: &[u8]) -> Option<PrefixMatch> {
+        let mut known = PrefixMatch::default();
         let mut simple = true;
         let list = account.interest.read();
         let uniform = list.matches_below(prefix, |matched: &Matched<Interested>| {
             simple &= matched.queues().is_empty();
             for one in matched.plain() {
-                match one.0.recipient {
+                match &one.0.recipient {
                     Recipient::Internal(_) => simple = false,
-                    Recipient::Connection(_) => slots.push(self.staging.subscription(&one.0)),
+                    Recipient::Connection(_) => known.subscriptions.push(self.staging.subscription(&one.0)),
+                    Recipient::Route(route) => {
+                        let target = self.staging.target(route);
+                        if !known.routes.contains(&target) {
+                            known.routes.push(target);
+                        }
+                    }
                 }
             }
         });
-        (uniform && simple).then_some(slots)
+        (uniform && simple).then_some(known)
     }
 
     fn deliver_internal(&mut self, account: &Arc<Account>, target: u64, subject: &[u8], message: &Outgoing<'_>) {

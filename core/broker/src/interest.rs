@@ -3,6 +3,7 @@
 //! A thread that caches a match remembers the generation of the subject's shard from before it looked; a change of
 //! interest moves the generations of the shards it may concern. So a publish that hits its cache takes no lock.
 
+use crate::announce::Announcements;
 use crate::limits::GENERATION_SHARDS;
 use crate::subscription::{Interested, Subscription};
 use forebay_subject::hash::hash;
@@ -31,11 +32,14 @@ pub struct Interest {
     list: RwLock<Sublist<Interested>>,
     generations: [AtomicU64; GENERATION_SHARDS],
     watches: RwLock<Vec<Watch>>,
+    /// What tells other servers, and the account's number there; `None` for a server that is alone for good.
+    announcements: Option<(Arc<Announcements>, usize)>,
 }
 
 impl Default for Interest {
     fn default() -> Self {
         Self {
+            announcements: None,
             list: RwLock::new(Sublist::new()),
             generations: std::array::from_fn(|_| AtomicU64::new(1)),
             watches: RwLock::new(Vec::new()),
@@ -49,6 +53,11 @@ fn shard_of(token: &[u8]) -> usize {
 }
 
 impl Interest {
+    /// An account's interest that other servers are told of.
+    pub(crate) fn announced(announcements: Arc<Announcements>, account: usize) -> Self {
+        Self { announcements: Some((announcements, account)), ..Self::default() }
+    }
+
     /// The shard that `subject` belongs to: changes of interest move the generations of shards.
     #[inline]
     pub(crate) fn shard(subject: &[u8]) -> u16 {
@@ -78,13 +87,16 @@ impl Interest {
         }
     }
 
-    /// Adds a subscription.
+    /// Adds a subscription. Other servers hear of it when the thread flushes, or by [`crate::Broker::announce`].
     pub fn insert(&self, subscription: &Arc<Subscription>) {
         let queue = subscription.queue.as_deref();
         {
             let mut list = self.list.write();
             list.insert(&subscription.filter, queue, Interested(subscription.clone()));
             self.touch(&subscription.filter);
+        }
+        if let Some((announcements, account)) = self.announcements.as_ref().filter(|_| subscription.is_announced()) {
+            announcements.came(*account, &subscription.filter, queue);
         }
         self.tell_watchers(&subscription.filter);
     }
@@ -98,12 +110,17 @@ impl Interest {
             self.touch(&subscription.filter);
             found
         };
+        if let Some((announcements, account)) = self.announcements.as_ref().filter(|_| subscription.is_announced())
+            && found
+        {
+            announcements.went(*account, &subscription.filter, queue);
+        }
         self.tell_watchers(&subscription.filter);
         found
     }
 
-    /// A subscription got a maximum: cached matches must learn of it.
-    pub(crate) fn changed(&self, subscription: &Subscription) {
+    /// A subscription got a maximum or another weight: cached matches must learn of it.
+    pub fn changed(&self, subscription: &Subscription) {
         self.touch(&subscription.filter);
     }
 

@@ -25,6 +25,12 @@ pub const PENDING_MAX: usize = 64 << 20;
 pub const STALL_NUMERATOR: usize = 3;
 /// See [`STALL_NUMERATOR`].
 pub const STALL_DENOMINATOR: usize = 4;
+/// Bound of what waits for another server, in bytes: a route is given up only beyond what would cut any client.
+pub const ROUTE_PENDING_MAX: usize = 256 << 20;
+/// Longest filter with its queue group that is counted without an allocation, in bytes.
+pub const ANNOUNCED_KEY_INLINE: usize = 128;
+/// What may wait for another server before publishers to it are held back, in bytes.
+pub const ROUTE_CONGESTED_ABOVE: usize = 16 << 20;
 /// Longest header line that is built for a delivery: verb, subject, sid and blanks.
 pub const HEAD_INLINE: usize = 128;
 /// First PING of the server after a connection was made, in milliseconds (nats-server `firstClientPingInterval`).
@@ -33,7 +39,10 @@ pub const FIRST_PING_MS: u64 = 2_000;
 pub const STALL_MS: u64 = 2;
 /// See [`STALL_MS`].
 pub const STALL_TURNS: usize = 5;
+/// As [`STALL_TURNS`], where the congested one is another server, which is not cut as lightly.
+pub const ROUTE_STALL_TURNS: usize = 100;
 
 const _: () = assert!(STALL_NUMERATOR < STALL_DENOMINATOR);
+const _: () = assert!(ROUTE_CONGESTED_ABOVE < ROUTE_PENDING_MAX && PENDING_MAX < ROUTE_PENDING_MAX);
 const _: () = assert!(MATCH_SLOTS.is_power_of_two() && PREFIX_SLOTS.is_power_of_two());
 const _: () = assert!(GENERATION_SHARDS.is_power_of_two());

@@ -14,6 +14,63 @@ pub(crate) struct Delivery {
     pub(crate) head: Range<u32>,
 }
 
+/// A queue group's members here.
+pub(crate) struct Group {
+    pub(crate) name: Box<[u8]>,
+    pub(crate) members: Vec<Delivery>,
+}
+
+/// The servers that a subject goes to beside this one, in a server that has routes.
+#[derive(Default)]
+pub(crate) struct RemoteMatch {
+    pub(crate) routes: Vec<RemoteRoute>,
+    pub(crate) groups: Vec<RemoteGroup>,
+}
+
+/// One of these servers.
+pub(crate) struct RemoteRoute {
+    /// Its slot.
+    pub(crate) target: u32,
+    /// It has subscribers without a queue group.
+    pub(crate) plain: bool,
+}
+
+/// A queue group's members elsewhere.
+pub(crate) struct RemoteGroup {
+    pub(crate) name: Box<[u8]>,
+    /// The place among the routes, and how many members are there.
+    pub(crate) members: Vec<(usize, u32)>,
+}
+
+impl RemoteMatch {
+    /// Subscribers without a queue group.
+    pub(crate) fn add_plain(&mut self, target: u32) {
+        let at = self.route(target);
+        self.routes[at].plain = true;
+    }
+
+    /// Members of a queue group. Groups of one name are one group.
+    pub(crate) fn add_group(&mut self, name: &[u8], target: u32, weight: u32) {
+        let at = self.route(target);
+        let group = match self.groups.iter().position(|group| *group.name == *name) {
+            Some(known) => known,
+            None => {
+                self.groups.push(RemoteGroup { name: name.into(), members: Vec::new() });
+                self.groups.len() - 1
+            }
+        };
+        self.groups[group].members.push((at, weight.max(1)));
+    }
+
+    fn route(&mut self, target: u32) -> usize {
+        if let Some(at) = self.routes.iter().position(|route| route.target == target) {
+            return at;
+        }
+        self.routes.push(RemoteRoute { target, plain: false });
+        self.routes.len() - 1
+    }
+}
+
 /// When the interest in a subject was looked up: it may be out of date once its shard's generation has moved.
 #[derive(Clone, Copy)]
 pub(crate) struct Seen {
@@ -43,9 +100,15 @@ pub(crate) struct MatchEntry {
     /// `HMSG subject sid ` for each delivery; a `MSG` head is the same without its first byte.
     pub(crate) heads: Vec<u8>,
     pub(crate) plain: Vec<Delivery>,
-    pub(crate) queues: Vec<Vec<Delivery>>,
+    /// There are queue groups, or subscribers elsewhere.
+    pub(crate) goes_beyond: bool,
+    pub(crate) queues: Vec<Group>,
     /// Internal subscribers.
     pub(crate) internal: Vec<u64>,
+    /// Those of them that messages of other servers reach.
+    pub(crate) announced: Vec<u64>,
+    /// Subscribers elsewhere; `None` where there are none, as in every server without routes.
+    pub(crate) remote: Option<Box<RemoteMatch>>,
     /// The plugins that a client's message goes through before any of the above; empty for most subjects.
     pub(crate) transforms: BoundTransforms,
 }
@@ -58,10 +121,18 @@ impl MatchEntry {
             subject: key.subject.into(),
             heads: Vec::new(),
             plain: Vec::new(),
+            goes_beyond: false,
             queues: Vec::new(),
             internal: Vec::new(),
+            announced: Vec::new(),
+            remote: None,
             transforms: BoundTransforms::new(),
         }
+    }
+
+    /// The subject it is of.
+    pub(crate) fn subject(&self) -> &[u8] {
+        &self.subject
     }
 
     /// Appends the head of a delivery.
@@ -97,12 +168,19 @@ pub(crate) struct PrefixEntry {
     seen: Seen,
     prefix: Box<[u8]>,
     /// `None`: subjects below the prefix differ, or have more than plain subscribers.
-    pub(crate) subscriptions: Option<Vec<u32>>,
+    pub(crate) known: Option<PrefixMatch>,
+}
+
+/// The slots of a prefix's plain subscriptions, and of the other servers that have some.
+#[derive(Default)]
+pub(crate) struct PrefixMatch {
+    pub(crate) subscriptions: Vec<u32>,
+    pub(crate) routes: Vec<u32>,
 }
 
 impl PrefixEntry {
-    pub(crate) fn new(key: &SubjectKey<'_>, seen: Seen, subscriptions: Option<Vec<u32>>) -> Self {
-        Self { hash: key.hash, seen, prefix: key.subject.into(), subscriptions }
+    pub(crate) fn new(key: &SubjectKey<'_>, seen: Seen, known: Option<PrefixMatch>) -> Self {
+        Self { hash: key.hash, seen, prefix: key.subject.into(), known }
     }
 }
 

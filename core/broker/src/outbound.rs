@@ -4,7 +4,10 @@
 //! blocking; others append meanwhile, and the writer takes over what they left for a few rounds. After a short write
 //! the rest waits in the buffer and the connection's owner is woken to go on when the socket takes more.
 
-use crate::limits::{COMBINE_ROUNDS, STALL_DENOMINATOR, STALL_NUMERATOR};
+use crate::limits::{
+    COMBINE_ROUNDS, ROUTE_CONGESTED_ABOVE, ROUTE_PENDING_MAX, ROUTE_STALL_TURNS, STALL_DENOMINATOR, STALL_NUMERATOR,
+    STALL_TURNS,
+};
 use parking_lot::{Mutex, MutexGuard};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -50,6 +53,9 @@ pub enum CloseReason {
     MaxControlLineExceeded,
     ServerShutdown,
     NoRespondersRequiresHeaders,
+    DuplicateRoute,
+    RouteRemoved,
+    WrongPort,
 }
 
 impl CloseReason {
@@ -72,6 +78,9 @@ impl CloseReason {
             Self::MaxControlLineExceeded => "Maximum Control Line Exceeded",
             Self::ServerShutdown => "Server Shutdown",
             Self::NoRespondersRequiresHeaders => "No Responders Requires Headers",
+            Self::DuplicateRoute => "Duplicate Route",
+            Self::RouteRemoved => "Route Removed",
+            Self::WrongPort => "Incorrect Port",
         }
     }
 
@@ -100,6 +109,13 @@ pub struct Outbound {
     state: Mutex<State>,
     sink: Box<dyn Sink>,
     pending_max: usize,
+    /// What may wait before publishers are held back, and for how many pauses they are.
+    congested_above: usize,
+    stall_turns: usize,
+    /// The longest message that the other end takes.
+    pub(crate) message_max: usize,
+    /// Messages that were longer.
+    too_long: AtomicU64,
     waiting: AtomicUsize,
     headers: AtomicBool,
     messages: AtomicU64,
@@ -127,11 +143,28 @@ impl Outbound {
             state: Mutex::default(),
             sink,
             pending_max,
+            congested_above: pending_max / STALL_DENOMINATOR * STALL_NUMERATOR,
+            stall_turns: STALL_TURNS,
+            message_max: usize::MAX,
+            too_long: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             headers: AtomicBool::new(false),
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }
+    }
+
+    /// A way out to another server that takes messages of at most `message_max` bytes: more may wait for it than for a
+    /// client, and publishers to it are held back sooner and longer.
+    pub fn for_route(id: u64, sink: Box<dyn Sink>, message_max: usize) -> Self {
+        let route = Self::new(id, sink, ROUTE_PENDING_MAX);
+        route.set_headers(true);
+        Self { congested_above: ROUTE_CONGESTED_ABOVE, stall_turns: ROUTE_STALL_TURNS, message_max, ..route }
+    }
+
+    /// For how many pauses a publisher to it is held back while it is congested.
+    pub fn stall_turns(&self) -> usize {
+        self.stall_turns
     }
 
     /// True if the client understands HMSG.
@@ -141,6 +174,11 @@ impl Outbound {
 
     pub(crate) fn set_headers(&self, headers: bool) {
         self.headers.store(headers, Ordering::Relaxed);
+    }
+
+    /// A message was longer than the other end takes; true for the first one.
+    pub(crate) fn count_too_long(&self) -> bool {
+        self.too_long.fetch_add(1, Ordering::Relaxed) == 0
     }
 
     /// Messages and payload bytes that left for the connection.
@@ -161,7 +199,7 @@ impl Outbound {
     /// True if so much waits that publishers should hold back.
     #[inline]
     pub fn is_congested(&self) -> bool {
-        self.waiting_bytes() > self.pending_max / STALL_DENOMINATOR * STALL_NUMERATOR
+        self.waiting_bytes() > self.congested_above
     }
 
     /// True once the connection is over.

@@ -20,7 +20,7 @@ pub(crate) struct Target {
 /// A subscription this thread delivers to.
 pub(crate) struct SubscriptionSlot {
     pub(crate) subscription: Arc<Subscription>,
-    /// The connection's slot; `u32::MAX` for internal subscribers.
+    /// The connection's slot; `u32::MAX` for internal subscribers and other servers.
     pub(crate) target: u32,
     /// Each delivery must be asked for.
     pub(crate) limited: bool,
@@ -76,7 +76,7 @@ impl Staging {
         }
         let target = match &subscription.recipient {
             Recipient::Connection(outbound) => self.target(outbound),
-            Recipient::Internal(_) => u32::MAX,
+            Recipient::Internal(_) | Recipient::Route(_) => u32::MAX,
         };
         let slot = self.subscriptions.len() as u32;
         self.subscriptions.push(SubscriptionSlot {

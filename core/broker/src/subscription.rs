@@ -2,7 +2,7 @@
 
 use crate::outbound::Outbound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Who gets what a subscription matches.
 pub enum Recipient {
@@ -10,6 +10,8 @@ pub enum Recipient {
     Connection(Arc<Outbound>),
     /// Something inside the server, known to the thread's [`crate::Ingress`] by this number.
     Internal(u64),
+    /// Subscribers at another server, through the route to it: one for each filter and queue group there.
+    Route(Arc<Outbound>),
 }
 
 /// A subscription, shared by the interest list, its session and the threads' caches.
@@ -28,6 +30,10 @@ pub struct Subscription {
     /// Deliveries after which it ends; 0 means never.
     max: AtomicU64,
     closed: AtomicBool,
+    /// Other servers are told of it, and what comes from them reaches it.
+    announced: bool,
+    /// How many it stands for: members of a queue group at another server.
+    weight: AtomicU32,
 }
 
 /// What a subscription with a maximum says to one more delivery.
@@ -42,18 +48,41 @@ pub(crate) enum Admission {
 }
 
 impl Subscription {
-    /// A new subscription that has got nothing yet.
+    /// A new subscription that has got nothing yet. Other servers are told of a connection's, not of an internal one.
     pub fn new(id: u64, filter: &[u8], queue: Option<&[u8]>, sid: &[u8], recipient: Recipient) -> Self {
         Self {
             id,
             filter: filter.into(),
             queue: queue.map(Into::into),
             sid: sid.into(),
+            announced: matches!(recipient, Recipient::Connection(_)),
+            weight: AtomicU32::new(1),
             recipient,
             delivered: AtomicU64::new(0),
             max: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }
+    }
+
+    /// Tells other servers of it too, though it is internal. Whoever inserts it calls [`crate::Broker::announce`] then.
+    pub fn announced(mut self) -> Self {
+        self.announced = true;
+        self
+    }
+
+    /// True if other servers are told of it.
+    pub fn is_announced(&self) -> bool {
+        self.announced
+    }
+
+    /// How many it stands for.
+    pub fn weight(&self) -> u32 {
+        self.weight.load(Ordering::Relaxed)
+    }
+
+    /// Sets how many it stands for; cached matches learn of it by [`crate::Interest::changed`].
+    pub fn set_weight(&self, weight: u32) {
+        self.weight.store(weight, Ordering::Relaxed);
     }
 
     /// Messages delivered, as far as the threads have reported them.

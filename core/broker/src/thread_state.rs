@@ -187,6 +187,8 @@ impl ThreadState {
         for (account, finished) in std::mem::take(&mut self.finished) {
             self.finish(&account, &finished.0);
         }
+        // Before any message: who replies to what this thread sends has to know where to.
+        self.broker.announce();
         let mut congested = None;
         if self.staging.is_dirty() {
             let flushed = self.staging.flush();

@@ -43,6 +43,12 @@ pub struct ServerInfo {
     pub client_id: u64,
     /// This connection's remote address.
     pub client_ip: String,
+    /// The cluster's name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cluster: String,
+    /// Where clients may connect, this server's own addresses first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub connect_urls: Vec<String>,
     /// True in the INFO that answers the first PING.
     #[serde(skip_serializing_if = "is_false")]
     pub connect_info: bool,

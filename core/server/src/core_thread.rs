@@ -7,8 +7,9 @@ use crate::clock::Clock;
 use crate::listen::owner::Owner;
 use crate::listen::tcp;
 use forebay_broker::limits::STALL_MS;
-use forebay_broker::{CloseReason, ThreadState, Wake};
+use forebay_broker::{Broker, CloseReason, ThreadState, Wake};
 use forebay_jetstream::run::Delivery;
+use forebay_links::RouteStart;
 use std::cell::{Cell, RefCell, RefMut};
 use std::future::poll_fn;
 use std::io;
@@ -30,8 +31,11 @@ const JETSTREAM_TICK: Duration = Duration::from_millis(5);
 /// How long a publisher to a congested connection waits before it looks again.
 pub(crate) const STALL_PAUSE: Duration = Duration::from_millis(STALL_MS);
 
-/// A connection that was accepted.
-type Accepted = (TcpStream, SocketAddr);
+/// A connection that was accepted, or made.
+enum Accepted {
+    Client(TcpStream, SocketAddr),
+    Route(TcpStream, Box<RouteStart>),
+}
 
 /// What a core keeps. Single-threaded: borrowed for the length of one synchronous call.
 pub(crate) struct Core {
@@ -41,6 +45,9 @@ pub(crate) struct Core {
     turn: Notify,
     timers: RefCell<Vec<Timer>>,
     write_deadline: Duration,
+    broker: Arc<Broker>,
+    /// What clients were told of the cluster last.
+    cluster_generation: Cell<u64>,
 }
 
 /// A connection's deadlines, as its core watches them.
@@ -117,6 +124,10 @@ impl Core {
 
     fn tick(&self) {
         let now = self.clock.now();
+        let generation = self.broker.cluster_generation();
+        if self.cluster_generation.replace(generation) != generation {
+            self.timers.borrow().iter().for_each(|timer| timer.0.owner.inform());
+        }
         for timer in self.timers.borrow().iter() {
             let state = &timer.0;
             let overdue = state.blocked_since.get().is_some_and(|since| now - since >= self.write_deadline);
@@ -134,10 +145,40 @@ impl Core {
     }
 }
 
-/// A core thread as others see it.
-pub(crate) struct CoreThread {
+/// Where a core thread is given connections.
+#[derive(Clone)]
+pub(crate) struct CoreHandle {
     accepted: mpsc::Sender<Accepted>,
     load: Arc<AtomicUsize>,
+}
+
+impl CoreHandle {
+    /// Connections it owns.
+    pub(crate) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Gives it a client's connection; without room for it, it is closed.
+    pub(crate) fn give(&self, stream: TcpStream, peer: SocketAddr) {
+        self.give_any(Accepted::Client(stream, peer));
+    }
+
+    /// Gives it a route; without room for it, it is closed.
+    pub(crate) fn give_route(&self, stream: TcpStream, route: RouteStart) {
+        self.give_any(Accepted::Route(stream, Box::new(route)));
+    }
+
+    fn give_any(&self, accepted: Accepted) {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        if self.accepted.try_send(accepted).is_err() {
+            self.load.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A core thread as others see it.
+pub(crate) struct CoreThread {
+    handle: CoreHandle,
     stop: Arc<Stop>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -175,6 +216,8 @@ impl CoreThread {
             let CoreStart { state, delivery, ticks } = make();
             let core = Rc::new(Core {
                 write_deadline: state.broker().config().write_deadline,
+                cluster_generation: Cell::new(state.broker().cluster_generation()),
+                broker: state.broker().clone(),
                 state: RefCell::new(state),
                 buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
                 clock,
@@ -187,22 +230,12 @@ impl CoreThread {
             }
             local.block_on(&runtime, run(core, incoming, thread_load, thread_stop));
         })?;
-        Ok(Self { accepted, load, stop, thread: Some(thread) })
+        Ok(Self { handle: CoreHandle { accepted, load }, stop, thread: Some(thread) })
     }
 
-    /// Connections it owns.
-    pub(crate) fn load(&self) -> usize {
-        self.load.load(Ordering::Relaxed)
-    }
-
-    /// Gives it a connection; false if it has no room or has stopped.
-    pub(crate) fn give(&self, stream: TcpStream, peer: SocketAddr) -> bool {
-        self.load.fetch_add(1, Ordering::Relaxed);
-        let given = self.accepted.try_send((stream, peer)).is_ok();
-        if !given {
-            self.load.fetch_sub(1, Ordering::Relaxed);
-        }
-        given
+    /// Where it is given connections.
+    pub(crate) fn handle(&self) -> &CoreHandle {
+        &self.handle
     }
 
     /// Asks it to end all connections and return.
@@ -271,7 +304,7 @@ async fn run(core: Rc<Core>, mut incoming: mpsc::Receiver<Accepted>, load: Arc<A
         }
     });
     loop {
-        let (stream, peer) = tokio::select! {
+        let accepted = tokio::select! {
             biased;
             () = stop.notify.notified() => break,
             accepted = incoming.recv() => match accepted {
@@ -279,13 +312,21 @@ async fn run(core: Rc<Core>, mut incoming: mpsc::Receiver<Accepted>, load: Arc<A
                 None => break,
             },
         };
-        let Ok(stream) = tokio::net::TcpStream::from_std(stream) else {
-            load.fetch_sub(1, Ordering::Relaxed);
-            continue;
-        };
         let (core, load) = (core.clone(), load.clone());
         tokio::task::spawn_local(async move {
-            tcp::serve(core, stream, peer).await;
+            // A descriptor that the event queue does not take closes.
+            match accepted {
+                Accepted::Client(stream, peer) => {
+                    if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
+                        tcp::serve(core, stream, peer).await;
+                    }
+                }
+                Accepted::Route(stream, route) => {
+                    if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
+                        tcp::serve_route(core, stream, *route).await;
+                    }
+                }
+            }
             load.fetch_sub(1, Ordering::Relaxed);
         });
     }

@@ -24,6 +24,14 @@ pub enum StartError {
         /// Why.
         source: BindError,
     },
+    /// Other servers cannot be listened for.
+    #[error("Error listening on router port: {port} - {source}")]
+    Route {
+        /// The port as the options have it.
+        port: u16,
+        /// Why.
+        source: BindError,
+    },
     /// The monitoring endpoints cannot be listened for.
     #[error("Can't start monitoring: can't listen to the monitor port: {0}")]
     Monitor(#[source] BindError),

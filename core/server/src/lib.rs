@@ -20,6 +20,7 @@ pub mod args;
 pub mod bind;
 pub mod clock;
 mod core_thread;
+mod dial;
 pub mod entropy;
 mod error;
 pub mod flags;

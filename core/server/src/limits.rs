@@ -61,6 +61,12 @@ pub(crate) const RELOAD_QUIET: Duration = Duration::from_millis(200);
 /// However much goes on changing, it is looked at after so long.
 pub(crate) const RELOAD_WAIT_MAX: Duration = Duration::from_secs(2);
 
+/// How long to wait after another server could not be accepted, for want of descriptors.
+pub(crate) const ROUTE_ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the links' work under way may take once the server stops.
+pub(crate) const LINKS_STOP_WAIT: Duration = Duration::from_millis(300);
+
 /// Connections that may wait to be accepted.
 pub(crate) const LISTEN_BACKLOG: i32 = 4_096;
 

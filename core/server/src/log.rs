@@ -140,6 +140,9 @@ pub fn start_facts(options: &Options, identity: &crate::identity::Identity) {
     tracing::info!("  Version:  {}", identity.version);
     let commit = if identity.git_commit.is_empty() { "not set" } else { identity.git_commit };
     tracing::info!("  Git:      [{commit}]");
+    if options.cluster.is_on() {
+        tracing::info!("  Cluster:  {}", options.cluster.name);
+    }
     tracing::info!("  Name:     {}", identity.server_name);
     if options.jetstream.enabled {
         tracing::info!("  Node:     {}", identity.node);

@@ -25,6 +25,15 @@ struct Ports {
     nats: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     monitoring: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cluster: Vec<String>,
+}
+
+/// The ports of a server beside its clients'.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct OtherPorts {
+    pub(crate) monitor: Option<SocketAddr>,
+    pub(crate) cluster: Option<SocketAddr>,
 }
 
 /// The file that names this process's ports; gone when this is dropped.
@@ -43,10 +52,11 @@ impl PortsFile {
     ///
     /// # Errors
     /// What the operating system says.
-    pub(crate) fn write(path: &Path, clients: &[SocketAddr], monitor: Option<SocketAddr>) -> io::Result<PortsFile> {
+    pub(crate) fn write(path: &Path, clients: &[SocketAddr], others: OtherPorts) -> io::Result<PortsFile> {
         let ports = Ports {
             nats: clients.iter().flat_map(|address| urls("nats", *address)).collect(),
-            monitoring: monitor.iter().flat_map(|address| urls("http", *address)).collect(),
+            monitoring: others.monitor.iter().flat_map(|address| urls("http", *address)).collect(),
+            cluster: others.cluster.iter().flat_map(|address| urls("nats", *address)).collect(),
         };
         let text = serde_json::to_string(&ports).map_err(io::Error::other)?;
         let unfinished = path.with_extension("ports.tmp");
@@ -72,7 +82,8 @@ fn urls(scheme: &str, address: SocketAddr) -> Vec<String> {
     ips.into_iter().map(|ip| format!("{scheme}://{}", SocketAddr::new(ip, address.port()))).collect()
 }
 
-fn machine_addresses() -> Vec<IpAddr> {
+/// The machine's addresses, its own loopback first.
+pub(crate) fn machine_addresses() -> Vec<IpAddr> {
     let mut found = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
     // Without permission to ask, loopback is what is sure.
     for interface in nix::ifaddrs::getifaddrs().into_iter().flatten() {
@@ -96,6 +107,15 @@ fn machine_addresses() -> Vec<IpAddr> {
     found
 }
 
+/// True for an address that others can reach without knowing by which interface (nats-server `getNonLocalIPsIfHostIsIPAny`).
+pub(crate) fn is_reachable(ip: IpAddr) -> bool {
+    let link_local = match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    !(ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || link_local)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,11 +133,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = PortsFile::path_in(folder.path(), "nats-server");
         assert_eq!(path.file_name().unwrap().to_str().unwrap(), format!("nats-server_{}.ports", std::process::id()));
+        let (monitor, cluster) = ("127.0.0.1:8222".parse().ok(), "127.0.0.1:6222".parse().ok());
+        let others = OtherPorts { monitor, cluster };
         let clients = ["127.0.0.1:4333".parse().unwrap(), "[::1]:4334".parse().unwrap()];
-        let file = PortsFile::write(&path, &clients, Some("127.0.0.1:8222".parse().unwrap())).unwrap();
+        let file = PortsFile::write(&path, &clients, others).unwrap();
         assert_eq!(
             fs::read_to_string(&path).unwrap(),
-            r#"{"nats":["nats://127.0.0.1:4333","nats://[::1]:4334"],"monitoring":["http://127.0.0.1:8222"]}"#
+            r#"{"nats":["nats://127.0.0.1:4333","nats://[::1]:4334"],"monitoring":["http://127.0.0.1:8222"],"cluster":["nats://127.0.0.1:6222"]}"#
         );
         drop(file);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -13,7 +13,7 @@ use crate::identity::Identity;
 use crate::log;
 use crate::monitor::{Facts, Monitor};
 use crate::options::{ListenAddress, Options};
-use crate::pid::{self, PortsFile};
+use crate::pid::{self, OtherPorts, PortsFile};
 use crate::wiring::Running;
 
 /// A running server. It stops when it is told to, or dropped.
@@ -74,7 +74,8 @@ impl Server {
         }
         tracing::info!("Listening for client connections on {}", shown(&options.listen, client_port));
         tracing::info!("Server is ready");
-        let ports_file = ports_file(&options, &clients, monitor_address);
+        let others = OtherPorts { monitor: monitor_address, cluster: running.route_address() };
+        let ports_file = ports_file(&options, &clients, others);
         Ok(Server {
             identity,
             clients,
@@ -145,10 +146,10 @@ fn shown(address: &ListenAddress, port: u16) -> ListenAddress {
 }
 
 /// A ports file that cannot be written is an error in the log and no more, as in nats-server.
-fn ports_file(options: &Options, clients: &[SocketAddr], monitor: Option<SocketAddr>) -> Option<PortsFile> {
+fn ports_file(options: &Options, clients: &[SocketAddr], others: OtherPorts) -> Option<PortsFile> {
     let folder = options.ports_file_dir.as_deref()?;
     let path = PortsFile::path_in(folder, &options.program);
-    match PortsFile::write(&path, clients, monitor) {
+    match PortsFile::write(&path, clients, others) {
         Ok(file) => Some(file),
         Err(error) => {
             let path = path.display();

@@ -12,18 +12,21 @@ import sys
 import time
 import traceback
 
+import cluster_stories
 import core_stories
 import jetstream_stories
 import plugin_stories
+from cluster import Cluster
 from server import Server
 
 STORY_SECONDS = 60
 GROUPS = {
-    "core": (core_stories.STORIES, {}),
-    "jetstream": (jetstream_stories.STORIES, {"jetstream": True}),
+    "core": (core_stories.STORIES, Server),
+    "jetstream": (jetstream_stories.STORIES, lambda: Server(jetstream=True)),
+    "cluster": (cluster_stories.STORIES, Cluster),
 }
 if os.path.basename(os.environ.get("FOREBAY_BIN", "")) != "nats-server":
-    GROUPS["plugins"] = (plugin_stories.STORIES, {"quickstart": True})
+    GROUPS["plugins"] = (plugin_stories.STORIES, lambda: Server(quickstart=True))
 
 
 def main(names: list[str]) -> int:
@@ -33,12 +36,12 @@ def main(names: list[str]) -> int:
     # nats-py logs every refused sign-in and every cut connection, which these stories bring about on purpose.
     logging.disable(logging.CRITICAL)
     passed = failed = 0
-    for group, (stories, options) in GROUPS.items():
+    for group, (stories, world) in GROUPS.items():
         chosen = [story for story in stories if wanted(f"{group}/{story.__name__}", names)]
         if not chosen:
             continue
         for story in chosen:
-            if tell(f"{group}/{story.__name__}", story, options):
+            if tell(f"{group}/{story.__name__}", story, world):
                 passed += 1
             else:
                 failed += 1
@@ -50,10 +53,10 @@ def wanted(name: str, names: list[str]) -> bool:
     return not names or any(part in name for part in names)
 
 
-def tell(name: str, story, options: dict) -> bool:
+def tell(name: str, story, world) -> bool:
     started = time.monotonic()
     try:
-        with Server(**options) as server:
+        with world() as server:
             asyncio.run(asyncio.wait_for(story(server), STORY_SECONDS))
     except Exception:
         print(f"{name} … FAILED")

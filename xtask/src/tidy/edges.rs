@@ -21,7 +21,7 @@ const EDGES: &[Edge] = &[
     Edge { package: "forebay-auth", uses: &["forebay-subject"] },
     Edge { package: "forebay-store", uses: &["forebay-subject"] },
     Edge { package: "forebay-broker", uses: &["forebay-protocol", "forebay-subject", "forebay-auth", "forebay-api"] },
-    Edge { package: "forebay-links", uses: &["forebay-broker", "forebay-protocol"] },
+    Edge { package: "forebay-links", uses: &["forebay-broker", "forebay-protocol", "forebay-subject"] },
     Edge {
         package: "forebay-jetstream",
         uses: &["forebay-broker", "forebay-store", "forebay-api", "forebay-subject", "forebay-protocol"],

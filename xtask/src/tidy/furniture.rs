@@ -13,8 +13,16 @@ const PAGE_HEADINGS: &[&str] = &["What", "Boundary", "Invariants", "Not here"];
 /// Words that mark what is not done.
 const UNDONE: &[&str] = &["todo!", "unimplemented!", "FIXME", "XXX"];
 /// Rooms that decide in pure code: no sockets, no files, no threads, outside their `run/`.
-const PURE: &[&str] =
-    &["core/protocol/", "core/subject/", "core/conf/", "core/api/", "core/auth/", "core/broker/", "core/jetstream/"];
+const PURE: &[&str] = &[
+    "core/protocol/",
+    "core/subject/",
+    "core/conf/",
+    "core/api/",
+    "core/auth/",
+    "core/broker/",
+    "core/links/",
+    "core/jetstream/",
+];
 /// What a pure room does not name.
 const IMPURE: &[&str] =
     &["TcpStream", "TcpListener", "UdpSocket", "ToSocketAddrs", "std::fs", "std::thread", "std::process"];

@@ -1,8 +1,8 @@
 //! A client's connection as a state machine without a socket.
 //!
 //! Inputs: [`Session::handle_open`], [`Session::handle_bytes`], [`Session::handle_decision`],
-//! [`Session::handle_timeout`], [`Session::handle_close`]. Getter: [`Session::poll_timeout`]. What it says leaves
-//! through the thread's staging, in order with what is delivered to it.
+//! [`Session::handle_timeout`], [`Session::handle_info_changed`], [`Session::handle_close`]. Getter:
+//! [`Session::poll_timeout`]. What it says leaves through the thread's staging, in order with what is delivered to it.
 
 mod connect;
 mod operation;
@@ -73,6 +73,8 @@ pub struct Session {
     subscriptions: HashMap<Box<[u8]>, Arc<Subscription>>,
     connected: bool,
     first_pong_sent: bool,
+    /// The generation of the cluster's facts that the client was told last.
+    told_generation: u64,
     timers: Timers,
 }
 
@@ -94,6 +96,7 @@ impl Session {
             subscriptions: HashMap::new(),
             connected: false,
             first_pong_sent: false,
+            told_generation: 0,
             timers: Timers::new(config, thread.now(), required),
             outbound,
             peer,
@@ -202,18 +205,30 @@ impl Session {
         thread.stage_control(&self.outbound, &line);
     }
 
-    fn stage_info(&self, thread: &mut ThreadState, connect_info: bool) {
+    fn stage_info(&mut self, thread: &mut ThreadState, connect_info: bool) {
+        self.told_generation = thread.broker().cluster_generation();
         let mut info = thread.broker().config().info.clone();
         info.client_id = self.outbound.id;
         info.client_ip = self.peer.to_string();
         info.auth_required = thread.broker().config().auth.is_required();
         info.connect_info = connect_info;
+        let cluster = thread.broker().cluster();
+        info.cluster.clone_from(&cluster.name);
+        info.connect_urls.clone_from(&cluster.connect_urls);
         if connect_info {
             info.remote_account = self.account.name.to_string();
         }
         let mut line = Vec::new();
         encode::info(&mut line, &info);
         thread.stage_control(&self.outbound, &line);
+    }
+
+    /// What INFO says has changed: clients that take it at any time are told (nats-server `sendAsyncInfoToClients`).
+    pub fn handle_info_changed(&mut self, thread: &mut ThreadState) {
+        let is_news = thread.broker().cluster_generation() != self.told_generation;
+        if is_news && self.options.protocol >= 1 && self.first_pong_sent {
+            self.stage_info(thread, false);
+        }
     }
 
     fn stage_ok(&self, thread: &mut ThreadState) {

@@ -176,6 +176,24 @@ fn who_is_silent_is_asked_and_then_cut() {
 }
 
 #[test]
+fn a_client_that_takes_info_at_any_time_is_told_once_where_else_it_may_connect() {
+    let config = BrokerConfig { cluster: Some("C".into()), ..BrokerConfig::default() };
+    let mut thread = thread(config);
+    let (mut new, mut old) = (client(&mut thread), client(&mut thread));
+    new.says(&mut thread, "CONNECT {\"verbose\":false,\"protocol\":1}\r\nPING\r\n");
+    old.says(&mut thread, "CONNECT {\"verbose\":false,\"protocol\":0}\r\nPING\r\n");
+    assert!(new.hears().contains("\"cluster\":\"C\",\"connect_info\":true"));
+    thread.broker().set_connect_urls(vec!["a:1".into(), "b:2".into()]);
+    for round in 0..2 {
+        new.session.handle_info_changed(&mut thread);
+        old.session.handle_info_changed(&mut thread);
+        thread.flush();
+        let told = new.hears().contains("\"cluster\":\"C\",\"connect_urls\":[\"a:1\",\"b:2\"],\"api_lvl\"");
+        assert_eq!((told, old.hears().contains("connect_urls")), (round == 0, false));
+    }
+}
+
+#[test]
 fn a_closed_connection_leaves_nothing_behind() {
     let mut thread = thread(BrokerConfig::default());
     let mut a = client(&mut thread);

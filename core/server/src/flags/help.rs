@@ -20,6 +20,7 @@ pub fn help(program: &str) -> String {
         (Group::Logging, "Logging Options"),
         (Group::JetStream, "JetStream Options"),
         (Group::Authorization, "Authorization Options"),
+        (Group::Cluster, "Cluster Options"),
         (Group::Common, "Common Options"),
     ] {
         let not_built = group == Group::JetStream && !crate::options::BUILT_JETSTREAM;
@@ -61,7 +62,7 @@ fn left(flag: &Flag) -> String {
     let is_short = shown.first().is_some_and(|name| !name.starts_with("--"));
     let indent = if is_short { "    " } else { "        " };
     let value = match &flag.takes {
-        Takes::Text { shown, .. } | Takes::Number { shown, .. } => format!(" <{shown}>"),
+        Takes::Text { shown, .. } | Takes::Number { shown, .. } | Takes::Checked { shown, .. } => format!(" <{shown}>"),
         Takes::Switch(_) | Takes::Refused { .. } => String::new(),
     };
     format!("{indent}{}{value}", shown.join(", "))

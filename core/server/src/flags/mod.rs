@@ -8,7 +8,7 @@ mod table;
 
 use std::path::PathBuf;
 
-use crate::options::{ListenAddress, Options, closest};
+use crate::options::{ClusterOptions, ListenAddress, Options, closest};
 
 pub use help::help;
 use table::FLAGS;
@@ -30,6 +30,11 @@ pub(crate) enum Takes {
         shown: &'static str,
         set: fn(&mut RunFlags, String),
     },
+    /// A text that may be none.
+    Checked {
+        shown: &'static str,
+        set: fn(&mut RunFlags, &str) -> Result<(), String>,
+    },
     Number {
         shown: &'static str,
         set: fn(&mut RunFlags, i64) -> Result<(), String>,
@@ -47,6 +52,7 @@ pub(crate) enum Group {
     Logging,
     JetStream,
     Authorization,
+    Cluster,
     Common,
     NotBuilt,
 }
@@ -78,6 +84,20 @@ pub struct RunFlags {
     jetstream: Option<bool>,
     store_dir: Option<PathBuf>,
     ignore_nats_store: Option<bool>,
+    /// What the cluster's flags make of a server without a file; which of them were said.
+    cluster: ClusterOptions,
+    cluster_said: ClusterSaid,
+}
+
+/// Which of the cluster's flags were said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct ClusterSaid {
+    listen: bool,
+    routes: bool,
+    name: bool,
+    advertise: bool,
+    no_advertise: bool,
+    connect_retries: bool,
 }
 
 /// What is wrong with a command line: one line, nats-server's where it has one.
@@ -142,6 +162,11 @@ impl RunFlags {
             match &flag.takes {
                 Takes::Switch(set) => set(&mut flags, switch(typed, attached)?),
                 Takes::Text { set, .. } => set(&mut flags, value()?),
+                Takes::Checked { set, .. } => {
+                    let value = value()?;
+                    let wrong = |what: String| FlagError::Value { flag: typed.to_owned(), value: value.clone(), what };
+                    set(&mut flags, &value).map_err(wrong)?;
+                }
                 Takes::Number { set, .. } => {
                     let value = value()?;
                     let wrong = |what: String| FlagError::Value { flag: typed.to_owned(), value: value.clone(), what };
@@ -185,6 +210,7 @@ impl RunFlags {
         if let Some(token) = self.token {
             auth.take_token(token);
         }
+        self.cluster_said.apply(self.cluster, &mut options.cluster);
         replace(&mut options.server_name, self.server_name);
         replace(&mut options.pid_file, self.pid_file);
         replace(&mut options.ports_file_dir, self.ports_file_dir);
@@ -193,6 +219,33 @@ impl RunFlags {
     /// Whether the flags ask for JetStream.
     pub fn wants_jetstream(&self) -> bool {
         self.jetstream == Some(true)
+    }
+}
+
+impl ClusterSaid {
+    /// Puts what the flags said over what the file said.
+    fn apply(&self, from: ClusterOptions, to: &mut ClusterOptions) {
+        if !from.secret.is_empty() {
+            to.secret = from.secret;
+        }
+        if self.listen {
+            to.listen = from.listen;
+        }
+        if self.routes {
+            to.routes = from.routes;
+        }
+        if self.name {
+            to.name = from.name;
+        }
+        if self.advertise {
+            to.advertise = from.advertise;
+        }
+        if self.no_advertise {
+            to.no_advertise = from.no_advertise;
+        }
+        if self.connect_retries {
+            to.connect_retries = from.connect_retries;
+        }
     }
 }
 

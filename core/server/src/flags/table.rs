@@ -115,6 +115,69 @@ pub(super) static FLAGS: &[Flag] = &[
         "Authorization token required for connections",
         Takes::Text { shown: "token", set: |f, token| f.token = Some(token) },
     ),
+    flag(
+        &["routes"],
+        Group::Cluster,
+        "Routes to solicit and connect, with commas between them",
+        Takes::Checked {
+            shown: "rurl-1, rurl-2",
+            set: |f, urls| {
+                f.cluster_said.routes = true;
+                f.cluster.take_route_urls(urls)
+            },
+        },
+    ),
+    flag(
+        &["cluster_listen", "cluster"],
+        Group::Cluster,
+        "Cluster URL for solicited routes, nats://host:port",
+        Takes::Checked {
+            shown: "cluster-url",
+            set: |f, url| {
+                f.cluster_said.listen = true;
+                f.cluster.take_listen_url(url)
+            },
+        },
+    ),
+    flag(
+        &["cluster_name"],
+        Group::Cluster,
+        "Cluster name (default: forebay)",
+        Takes::Text {
+            shown: "name",
+            set: |f, name| {
+                f.cluster_said.name = true;
+                f.cluster.name = name;
+            },
+        },
+    ),
+    flag(
+        &["no_advertise"],
+        Group::Cluster,
+        "Do not advertise known cluster information to clients",
+        Takes::Switch(|f, on| {
+            f.cluster_said.no_advertise = true;
+            f.cluster.no_advertise = on;
+        }),
+    ),
+    flag(
+        &["cluster_advertise"],
+        Group::Cluster,
+        "Cluster URL to advertise to other servers",
+        Takes::Text {
+            shown: "host",
+            set: |f, host| {
+                f.cluster_said.advertise = true;
+                f.cluster.advertise = Some(host);
+            },
+        },
+    ),
+    flag(
+        &["connect_retries"],
+        Group::Cluster,
+        "Connect retries for routes that no server knows any more",
+        Takes::Number { shown: "number", set: connect_retries },
+    ),
     flag(&["h", "help"], Group::Common, "Show this message", Takes::Switch(|f, on| f.help = on)),
     flag(&["v", "version"], Group::Common, "Show version", Takes::Switch(|f, on| f.version = on)),
     not_built(&["ms", "https_port"]),
@@ -132,19 +195,18 @@ pub(super) static FLAGS: &[Flag] = &[
     not_built(&["tlskey"]),
     not_built(&["tlscacert"]),
     switch_not_built(&["help_tls"]),
-    not_built(&["routes"]),
-    not_built(&["cluster"]),
-    not_built(&["cluster_listen"]),
-    not_built(&["cluster_name"]),
-    not_built(&["cluster_advertise"]),
-    switch_not_built(&["no_advertise"]),
-    not_built(&["connect_retries"]),
     not_built(&["profile"]),
 ];
 
 fn debug_and_trace(flags: &mut RunFlags, on: bool) {
     flags.debug = Some(on);
     flags.trace = Some(on);
+}
+
+fn connect_retries(flags: &mut RunFlags, number: i64) -> Result<(), String> {
+    flags.cluster_said.connect_retries = true;
+    flags.cluster.connect_retries = u32::try_from(number).map_err(|_| "not a number of retries".to_owned())?;
+    Ok(())
 }
 
 fn client_port(flags: &mut RunFlags, number: i64) -> Result<(), String> {

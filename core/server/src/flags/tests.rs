@@ -72,7 +72,7 @@ fn what_is_wrong_is_told_in_one_line() {
         ("-p abc", "invalid value \"abc\" for flag -p: parse error"),
         ("-p 70000", "invalid value \"70000\" for flag -p: not a port"),
         ("-D=maybe", "invalid value \"maybe\" for flag -D: parse error"),
-        ("--cluster nats://x", "flag --cluster is not built yet"),
+        ("--profile 1", "flag --profile is not built yet"),
         ("--tls", "flag --tls is not built yet"),
         ("-sl ldm=1", "flag -sl is not built yet"),
     ] {
@@ -116,4 +116,17 @@ fn no_name_belongs_to_two_flags() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), count);
+}
+
+#[test]
+fn the_clusters_flags_are_nats_servers() {
+    let line = "--cluster nats://u:p@127.0.0.1:-1 --cluster_name east --routes nats://u:p@a:1,nats://u:p@b:2 \
+                --connect_retries 3 --no_advertise --cluster_advertise host";
+    let cluster = options(line).cluster;
+    assert_eq!(cluster.listen.map(|listen| listen.to_string()), Some("127.0.0.1:0".into()));
+    assert_eq!((cluster.name.as_str(), cluster.secret.as_str()), ("east", "u:p"));
+    assert_eq!((cluster.routes, cluster.connect_retries), (vec!["a:1".to_owned(), "b:2".to_owned()], 3));
+    assert_eq!((cluster.no_advertise, cluster.advertise.as_deref()), (true, Some("host")));
+    assert!(complaint("--routes http://a:1").contains("is not the scheme of a route"));
+    assert!(!options("-p 4222").cluster.is_on());
 }

@@ -11,6 +11,8 @@ pub(crate) struct Signals {
     pub(crate) write: bool,
     /// A deadline passed.
     pub(crate) timeout: bool,
+    /// What INFO says has changed.
+    pub(crate) info: bool,
     /// The connection must end.
     pub(crate) close: Option<CloseReason>,
 }
@@ -39,6 +41,11 @@ impl Owner {
     /// Tells the owner that a deadline passed.
     pub(crate) fn time_out(&self) {
         self.signal(|signals| signals.timeout = true);
+    }
+
+    /// Tells the owner that what INFO says has changed.
+    pub(crate) fn inform(&self) {
+        self.signal(|signals| signals.info = true);
     }
 
     fn signal(&self, set: impl FnOnce(&mut Signals)) {

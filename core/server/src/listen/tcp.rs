@@ -1,9 +1,10 @@
 //! Plain TCP: the sink that any thread writes through, and the task that owns the connection.
 
 use super::owner::{Owner, Signals};
+use super::speaker::Speaker;
 use crate::core_thread::{Core, STALL_PAUSE, Timer};
-use forebay_broker::limits::STALL_TURNS;
-use forebay_broker::{CloseReason, Drained, Handled, Outbound, Session, Sink, Wake};
+use forebay_broker::{CloseReason, Drained, Handled, Outbound, Session, Sink, ThreadState, Wake};
+use forebay_links::{RouteSession, RouteStart};
 use parking_lot::RwLock;
 use rustix::net::{SendFlags, Shutdown, send, shutdown};
 use std::future::poll_fn;
@@ -108,9 +109,9 @@ enum Event {
 }
 
 /// A connection with its task's state.
-struct Connection {
+struct Connection<S> {
     core: Rc<Core>,
-    session: Session,
+    session: S,
     socket: Arc<Socket>,
     owner: Arc<Owner>,
     reader: OwnedReadHalf,
@@ -120,20 +121,42 @@ struct Connection {
     blocked: Option<usize>,
 }
 
-/// Owns one connection until it ends.
+/// Owns one client's connection until it ends.
 pub(crate) async fn serve(core: Rc<Core>, stream: TcpStream, peer: SocketAddr) {
+    own(core, stream, |thread, sink| {
+        let (id, room) = thread.broker().connection_opened();
+        let outbound = Arc::new(Outbound::new(id, sink, thread.broker().config().pending_max));
+        let mut session = Session::new(thread, outbound, peer.ip().to_canonical());
+        let opened = session.handle_open(thread, room);
+        (session, opened)
+    })
+    .await;
+}
+
+/// Owns one route until it ends.
+pub(crate) async fn serve_route(core: Rc<Core>, stream: TcpStream, start: RouteStart) {
+    own(core, stream, |thread, sink| {
+        let id = thread.broker().next_connection();
+        let outbound = Arc::new(Outbound::for_route(id, sink, start.message_max()));
+        (RouteSession::open(start, thread, outbound), Ok(()))
+    })
+    .await;
+}
+
+async fn own<S: Speaker>(
+    core: Rc<Core>,
+    stream: TcpStream,
+    open: impl FnOnce(&mut ThreadState, Box<dyn Sink>) -> (S, Result<(), CloseReason>),
+) {
     let _ = stream.set_nodelay(true);
     let (reader, writer) = stream.into_split();
     let socket = Arc::new(Socket { half: RwLock::new(Some(writer)) });
     let owner = Arc::new(Owner::default());
     let sink = TcpSink { socket: socket.clone(), owner: owner.clone() };
     let (session, opened) = core.with(|thread| {
-        let (id, room) = thread.broker().connection_opened();
-        let outbound = Arc::new(Outbound::new(id, Box::new(sink), thread.broker().config().pending_max));
-        let mut session = Session::new(thread, outbound, peer.ip().to_canonical());
-        let opened = session.handle_open(thread, room);
+        let opened = open(thread, Box::new(sink));
         thread.flush();
-        (session, opened)
+        opened
     });
     let timer = core.register(owner.clone(), session.poll_timeout());
     let tail = Tail::default();
@@ -146,7 +169,7 @@ pub(crate) async fn serve(core: Rc<Core>, stream: TcpStream, peer: SocketAddr) {
     connection.core.unregister(&connection.timer);
 }
 
-impl Connection {
+impl<S: Speaker> Connection<S> {
     async fn run(&mut self) -> CloseReason {
         loop {
             let event = poll_fn(|cx| self.poll(cx)).await;
@@ -170,7 +193,7 @@ impl Connection {
         if signals.write && self.blocked.is_none() {
             self.blocked = Some(usize::MAX);
         }
-        if signals.close.is_some() || signals.timeout {
+        if signals.close.is_some() || signals.timeout || signals.info {
             return Poll::Ready(Event::Signals(signals));
         }
         if let Some(waited) = self.blocked
@@ -251,7 +274,9 @@ impl Connection {
             go_on = self.handle_rest()?;
         }
         match congested {
-            Some(congested) if congested.id != self.session.outbound().id => self.hold_back(&congested).await,
+            Some(congested) if S::IS_CLIENT && congested.id != self.session.outbound().id => {
+                self.hold_back(&congested).await;
+            }
             _ => {}
         }
         Ok(())
@@ -307,7 +332,7 @@ impl Connection {
     /// A receiver is far behind: its publisher waits a little (nats-server stalls fast producers alike).
     async fn hold_back(&self, congested: &Outbound) {
         self.core.with(|thread| thread.broker().count_stall());
-        for _ in 0..STALL_TURNS {
+        for _ in 0..congested.stall_turns() {
             if !congested.is_congested() {
                 return;
             }
@@ -319,11 +344,14 @@ impl Connection {
         if let Some(reason) = signals.close {
             return Err(reason);
         }
-        if self.timer.write_overdue() {
+        if S::IS_CLIENT && self.timer.write_overdue() {
             return Err(CloseReason::SlowConsumerWriteDeadline);
         }
         let core = self.core.clone();
         core.with(|thread| {
+            if signals.info {
+                self.session.handle_info_changed(thread);
+            }
             let result = self.session.handle_timeout(thread);
             thread.flush();
             result

@@ -22,13 +22,12 @@ use tokio::time::Sleep;
 
 use super::process::ProcessUsage;
 use super::query::Query;
-use super::{Facts, healthz, index, metrics, varz};
+use super::{Facts, healthz, index, metrics, routez, varz};
 use crate::limits::{MONITOR_CONNECTIONS_MAX, MONITOR_IDLE_MAX, MONITOR_STOP_WAIT};
 
 /// Endpoints of nats-server that are not built: said so, and not only "not found".
 const NOT_BUILT: &[&str] = &[
     "/connz",
-    "/routez",
     "/gatewayz",
     "/leafz",
     "/subsz",
@@ -77,8 +76,11 @@ pub(super) fn serve(runtime: Runtime, listener: TcpListener, facts: Facts, stopp
 }
 
 fn routes(endpoints: Arc<Endpoints>) -> Router {
-    let mut router =
-        Router::new().route("/", any(get_index)).route("/varz", any(get_varz)).route("/healthz", any(get_healthz));
+    let mut router = Router::new()
+        .route("/", any(get_index))
+        .route("/varz", any(get_varz))
+        .route("/healthz", any(get_healthz))
+        .route("/routez", any(get_routez));
     if endpoints.facts.options.metrics {
         router = router.route("/metrics", any(get_metrics));
     }
@@ -107,6 +109,14 @@ async fn get_healthz(State(endpoints): State<Arc<Endpoints>>, RawQuery(query): R
     match healthz::answer(endpoints.facts.source.as_ref(), &Query::parse(query.as_deref())) {
         Ok((status, body)) => json(status, body),
         Err(what) => plain(StatusCode::BAD_REQUEST, what),
+    }
+}
+
+async fn get_routez(State(endpoints): State<Arc<Endpoints>>) -> Response {
+    endpoints.count("/routez");
+    match serde_json::to_string_pretty(&routez::routez(&endpoints.facts)) {
+        Ok(body) => json(StatusCode::OK, body),
+        Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
 }
 

@@ -3,7 +3,8 @@
 use super::Facts;
 use crate::limits::{FOREBAY_VERSION, NATS_VERSION, PROGRAM};
 
-const LINKS: &[(&str, &str)] = &[("./varz", "General"), ("./healthz", "Health Probe"), ("./metrics", "For Prometheus")];
+const LINKS: &[(&str, &str)] =
+    &[("./varz", "General"), ("./routez", "Route"), ("./healthz", "Health Probe"), ("./metrics", "For Prometheus")];
 
 /// The page. The server's name is the only text on it that somebody chose.
 pub(super) fn page(facts: &Facts) -> String {

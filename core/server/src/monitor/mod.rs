@@ -9,6 +9,7 @@ mod index;
 mod metrics;
 mod process;
 mod query;
+mod routez;
 mod varz;
 
 use std::net::{SocketAddr, TcpListener};
@@ -17,6 +18,7 @@ use std::thread::JoinHandle;
 
 use forebay_api::monitor::healthz::HealthzError;
 use forebay_api::monitor::varz::Varz;
+use forebay_links::RouteReport;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
@@ -33,6 +35,11 @@ pub trait MonitorSource: Send + Sync + 'static {
 
     /// Whether what is asked about can do its work. Not asked where the question itself is wrong.
     fn health(&self, question: &HealthQuestion) -> Health;
+
+    /// The routes to other servers.
+    fn routes(&self) -> Vec<RouteReport> {
+        Vec::new()
+    }
 
     /// Everything that `/metrics` shows, at this moment.
     fn measure(&self) -> Measured {

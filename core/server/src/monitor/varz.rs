@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use forebay_api::monitor::varz::Varz;
+use serde_json::{Map, Value};
 
 use super::Facts;
 use super::http::Endpoints;
 use crate::clock::rfc3339;
+use crate::options::Options;
 
 /// nats-server says this although it has no TLS either.
 const TLS_TIMEOUT_SECONDS: f64 = 2.0;
@@ -49,8 +51,22 @@ pub(super) fn varz(endpoints: &Endpoints) -> Varz {
         config_digest: options.config.as_ref().map(|file| file.digest.clone()).unwrap_or_default(),
         ..Varz::default()
     };
+    varz.cluster = cluster(options);
     source.fill_varz(&mut varz);
     varz
+}
+
+/// nats-server's block of the cluster's options; empty for a server alone.
+fn cluster(options: &Options) -> Map<String, Value> {
+    let mut block = Map::new();
+    let Some(listen) = &options.cluster.listen else { return block };
+    block.insert("name".into(), options.cluster.name.clone().into());
+    block.insert("addr".into(), listen.host.clone().into());
+    block.insert("cluster_port".into(), listen.port.into());
+    if !options.cluster.routes.is_empty() {
+        block.insert("urls".into(), options.cluster.routes.clone().into());
+    }
+    block
 }
 
 fn count(number: usize) -> i32 {

@@ -91,6 +91,7 @@ pub(super) static GROUPS: &[&[Row<Options>]] = &[
     super::limits::ROWS,
     super::auth::ROWS,
     super::jetstream::ROWS,
+    super::cluster::ROWS,
     super::streams::ROWS,
     plugins::ROWS,
 ];

@@ -4,6 +4,7 @@
 //! a block live in that block's file, and the decoder, `config/full.toml` and the schema read them.
 
 pub mod auth;
+pub mod cluster;
 mod document;
 mod file;
 pub mod jetstream;
@@ -22,6 +23,7 @@ mod units;
 use std::path::PathBuf;
 
 pub use auth::AuthOptions;
+pub use cluster::ClusterOptions;
 pub use document::{full_toml, json_schema};
 pub use file::{Built, ConfigFile, LoadError};
 pub use jetstream::{Durability, JetStreamOptions, StoreBase};
@@ -64,6 +66,8 @@ pub struct Options {
     pub auth: AuthOptions,
     /// Whether and where messages are kept.
     pub jetstream: JetStreamOptions,
+    /// The cluster that this server belongs to.
+    pub cluster: ClusterOptions,
     /// Streams to create or update at start.
     pub streams: Vec<DeclaredStream>,
     /// Plugins and what they are bound to.
@@ -89,6 +93,7 @@ impl Default for Options {
             limits: Limits::default(),
             auth: AuthOptions::default(),
             jetstream: JetStreamOptions::default(),
+            cluster: ClusterOptions::default(),
             streams: Vec::new(),
             plugins: PluginOptions::default(),
             log: LogOptions::default(),
@@ -113,6 +118,12 @@ pub enum OptionsError {
     /// nats-server `validateOptions`.
     #[error("server name cannot contain spaces")]
     ServerNameHasSpaces,
+    /// nats-server `validateCluster`.
+    #[error("solicited routes require cluster capabilities, e.g. --cluster")]
+    RoutesWithoutCluster,
+    /// nats-server `validateCluster`; and nobody has no name.
+    #[error("cluster name cannot contain spaces or be empty")]
+    ClusterName,
     /// Users that cannot be used together.
     #[error(transparent)]
     Auth(#[from] forebay_auth::AuthConfigError),
@@ -140,6 +151,7 @@ impl Options {
         if self.server_name.as_deref().is_some_and(|name| name.contains(' ')) {
             return Err(OptionsError::ServerNameHasSpaces);
         }
+        self.cluster.check()?;
         self.auth.finish()?;
         Ok(())
     }
@@ -155,6 +167,12 @@ impl Options {
                 "Maximum payloads over {} are generally discouraged and could lead to poor performance",
                 human_bytes(limits::MAX_PAYLOAD_ADVISED_BYTES as u64)
             ));
+        }
+        if self.cluster.is_open() {
+            warnings.push("The cluster has no secret: whoever reaches its port is let in as a server".to_owned());
+        }
+        if self.cluster.is_on() && self.jetstream.enabled {
+            warnings.push("Each server of the cluster has its own JetStream: streams are not shared yet".to_owned());
         }
         if self.jetstream.enabled && self.jetstream.store_base().temporary {
             warnings.push("Temporary storage directory used, data could be lost on system reboot".to_owned());

@@ -74,7 +74,7 @@ fn accept_all(listener: &TcpListener, waker: &OwnedFd, threads: &[CoreThread], s
 fn hand_over(stream: TcpStream, threads: &[CoreThread]) {
     let Ok(peer) = stream.peer_addr() else { return };
     let peer: SocketAddr = peer;
-    if let Some(thread) = threads.iter().min_by_key(|thread| thread.load()) {
-        thread.give(stream, peer);
+    if let Some(core) = threads.iter().map(CoreThread::handle).min_by_key(|core| core.load()) {
+        core.give(stream, peer);
     }
 }

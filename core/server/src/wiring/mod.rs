@@ -1,6 +1,7 @@
 //! The only place that knows everyone: options in, a running server out.
 
 mod accept;
+mod cluster;
 mod jetstream;
 mod plugins;
 mod reload;
@@ -27,6 +28,7 @@ pub(crate) struct Running {
     addresses: Vec<SocketAddr>,
     source: Arc<Source>,
     acceptor: accept::Acceptor,
+    cluster: Option<cluster::Running>,
     jetstream: Option<jetstream::Running>,
     reloads: Option<reload::Reloads>,
 }
@@ -40,6 +42,7 @@ impl Running {
         let listener = bind::listener(&options.listen)
             .map_err(|source| StartError::Listen { address: options.listen.to_string(), source })?;
         let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
+        let routes = cluster::listen(options)?;
         let host = plugins::start(options)?;
         let broker = Broker::new(broker_config(options, identity, address));
         let jetstream = match options.jetstream.enabled {
@@ -66,15 +69,25 @@ impl Running {
             threads.push(thread);
         }
         let reloads = reload::start(options, &host, clock);
-        let source = Arc::new(Source::new(broker, threads.len(), js, host));
+        let cores = threads.iter().map(|thread| thread.handle().clone()).collect();
+        let started =
+            |routes| cluster::Running::start(routes, (options, identity, clock), &broker, address, cores, None);
+        let cluster = routes.map(started).transpose()?;
+        let links = cluster.as_ref().map(|cluster| cluster.links.clone());
+        let source = Arc::new(Source::new(broker, threads.len(), js, host, links));
         let acceptor = accept::Acceptor::start(listener, threads)
             .map_err(|error| StartError::Other(format!("cannot accept connections: {error}")))?;
-        Ok(Self { addresses: vec![address], source, acceptor, jetstream, reloads })
+        Ok(Self { addresses: vec![address], source, acceptor, cluster, jetstream, reloads })
     }
 
     /// Where clients connect.
     pub(crate) fn client_addresses(&self) -> Vec<SocketAddr> {
         self.addresses.clone()
+    }
+
+    /// Where the cluster's other servers connect.
+    pub(crate) fn route_address(&self) -> Option<SocketAddr> {
+        self.cluster.as_ref().map(cluster::Running::address)
     }
 
     /// What monitoring shows.
@@ -85,6 +98,9 @@ impl Running {
     /// Ends all connections and threads.
     pub(crate) fn stop(self) {
         drop(self.reloads);
+        if let Some(cluster) = self.cluster {
+            cluster.stop();
+        }
         self.acceptor.stop();
         if let Some(jetstream) = self.jetstream {
             jetstream.stop();
@@ -121,5 +137,6 @@ fn broker_config(options: &Options, identity: &Identity, address: SocketAddr) ->
         pings_out_max: limits.ping_max,
         auth_timeout: options.auth.timeout,
         write_deadline: limits.write_deadline,
+        cluster: options.cluster.is_on().then(|| options.cluster.name.clone()),
     }
 }

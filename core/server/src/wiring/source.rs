@@ -1,10 +1,12 @@
 //! What monitoring is told.
 
+use crate::dial::Network;
 use crate::monitor::{Health, HealthQuestion, Measured, MonitorSource, StoreMeasured};
 use forebay_api::monitor::healthz::HealthzError;
 use forebay_api::monitor::varz::Varz;
 use forebay_broker::Broker;
 use forebay_jetstream::run::JetStream;
+use forebay_links::{Links, RouteReport};
 use forebay_plugin_host::Host;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,11 +17,18 @@ pub(super) struct Source {
     cores: usize,
     jetstream: Option<Arc<JetStream>>,
     host: Host,
+    links: Option<Links<Network>>,
 }
 
 impl Source {
-    pub(super) fn new(broker: Arc<Broker>, cores: usize, jetstream: Option<Arc<JetStream>>, host: Host) -> Self {
-        Self { broker, cores, jetstream, host }
+    pub(super) fn new(
+        broker: Arc<Broker>,
+        cores: usize,
+        jetstream: Option<Arc<JetStream>>,
+        host: Host,
+        links: Option<Links<Network>>,
+    ) -> Self {
+        Self { broker, cores, jetstream, host, links }
     }
 }
 
@@ -35,6 +44,8 @@ impl MonitorSource for Source {
         varz.subscriptions = stats.subscriptions as u32;
         varz.slow_consumers = stats.slow_consumers as i64;
         varz.gomaxprocs = self.cores as i32;
+        varz.routes = self.broker.routes() as i32;
+        varz.connect_urls.clone_from(&self.broker.cluster().connect_urls);
     }
 
     fn health(&self, _: &HealthQuestion) -> Health {
@@ -49,6 +60,10 @@ impl MonitorSource for Source {
             return Health::Failed { status_code: 503, errors: vec![error] };
         }
         Health::Ok
+    }
+
+    fn routes(&self) -> Vec<RouteReport> {
+        self.links.as_ref().map(Links::routes).unwrap_or_default()
     }
 
     fn measure(&self) -> Measured {

@@ -20,7 +20,7 @@ fn a_mistake_is_one_line_with_file_line_column_key_and_the_likely_spelling() {
             "3:3: key \"limits.max_paylod\": unknown key (did you mean \"limits.max_payload\"?)",
         ),
         ("listen = \n", "1:10: string values must be quoted, expected literal string"),
-        ("[cluster]\n", "1:2: key \"cluster\": is not built yet: this version is a single server"),
+        ("[gateway]\n", "1:2: key \"gateway\": is not built yet: this version knows one cluster"),
         ("[websocket]\n", "1:2: key \"websocket\": is not built yet"),
     ] {
         fs::write(&path, text).unwrap();

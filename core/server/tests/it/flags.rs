@@ -24,7 +24,11 @@ fn a_wrong_command_line_is_one_line_and_exit_code_1() {
         ("--hlep", "flag provided but not defined: --hlep (did you mean \"--help\"?)"),
         ("-p", "flag needs an argument: -p"),
         ("-p abc", "invalid value \"abc\" for flag -p: parse error"),
-        ("--cluster nats://127.0.0.1:0", "flag --cluster is not built yet"),
+        ("--routes nats://127.0.0.1:1", "solicited routes require cluster capabilities, e.g. --cluster"),
+        (
+            "--cluster http://127.0.0.1:0",
+            "invalid value \"http://127.0.0.1:0\" for flag --cluster: \"http\" is not the scheme of a route: write nats://host:port",
+        ),
         ("foo", "unrecognized command: \"foo\""),
         ("plugin new x", "the command \"plugin\" is not built yet"),
         ("-t", "must specify [-c, --config] option to check configuration file syntax"),

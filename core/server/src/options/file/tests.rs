@@ -89,7 +89,7 @@ fn a_mistake_is_named_with_its_place_its_key_and_the_likely_spelling() {
             "[tls]\ncert_file = \"x\"",
             "a.toml:1:2: key \"tls\": is not built yet: put a TLS proxy before the server meanwhile",
         ),
-        ("[cluster]", "a.toml:1:2: key \"cluster\": is not built yet: this version is a single server"),
+        ("[gateway]", "a.toml:1:2: key \"gateway\": is not built yet: this version knows one cluster"),
         ("[auth]\nchain = [\"jwt\"]", "a.toml:2:9: key \"auth.chain\": \"jwt\" is not built yet"),
         (
             "[auth]\nusers = [{ user = \"a\", passwrd = \"b\" }]",
