@@ -25,16 +25,13 @@ pub(crate) fn run(runtime: &Runtime, place: &Place, plugin: &Path, seconds: u64)
     let mut report = Report::default();
     let world = runtime.block_on(World::start(&place.server, plugin, folder.path()))?;
     let (before, _) = world.server.memory_mib()?;
-    turns::waits(&world, &mut report)?;
-    if seconds == 999 {
-        return Ok(report);
-    }
     println!("transforms that fail");
     runtime.block_on(transforms::run(&world, &mut report))?;
     println!("filters that fail");
     runtime.block_on(filters::run(&world, &mut report))?;
     println!("CPU time of calls that fail, and what others wait");
     runtime.block_on(turns::cpu(&world, &mut report))?;
+    turns::waits(&world, &mut report)?;
     runtime.block_on(afterwards(world, before, &mut report))?;
     let window = Duration::from_secs(seconds);
     runtime.block_on(rates::run(&place.server, plugin, folder.path(), window, &mut report))?;
